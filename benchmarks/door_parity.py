@@ -102,26 +102,28 @@ def over_http(port: int, sources: Sequence[str], targets: Sequence[str], beam_si
         jobs.append((place, size := chance.choice(SIZES)))
         place += size
     plain: dict[int, Answer] = {}
-    asked, missing, there = [0], [0], [0]
 
     def plainly(job: tuple[int, int]) -> None:
         first, size = job
         plain.update(enumerate(ask(port, sources[first : first + size], {"beam_size": beam_size}), start=first))
 
-    def with_phrases(row: int) -> None:
+    def with_phrases(row: int) -> tuple[bool, bool] | None:
+        """Whether the forced phrase is missing, and whether the forbidden one is there; None: nothing was asked."""
         force, forbid = targets[row][:4], targets[row][-2:]
         if forbid in force:
-            return
+            return None
         params = {"beam_size": beam_size, "force": [force], "forbid": [forbid]}
         ((text, _),) = ask(port, [sources[(row + 1) % len(sources)]], params)
-        asked[0], missing[0], there[0] = asked[0] + 1, missing[0] + (not has_words(text, force)), there[0] + has_words(text, forbid)
+        return not has_words(text, force), has_words(text, forbid)
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         waiting = [clients.submit(plainly, job) for job in jobs]
-        waiting += [clients.submit(with_phrases, row) for row in range(0, len(sources), 5)]
+        asked = [clients.submit(with_phrases, row) for row in range(0, len(sources), 5)]
         for one in waiting:
             one.result()
-    return [plain[place] for place in range(len(sources))], asked[0], missing[0], there[0]
+        faults = [fault for one in asked if (fault := one.result()) is not None]
+    missing, there = (sum(own) for own in zip(*faults, strict=True))
+    return [plain[place] for place in range(len(sources))], len(faults), missing, there
 
 
 def differences(name: str, found: Sequence[Answer], expected: Sequence[Answer]) -> bool:

@@ -81,7 +81,7 @@ def _git(paths: Paths) -> Iterator[Finding]:
     if place.returncode != 0 and has_git(paths.root):
         # Such as a folder of another user, which git calls dubious ownership.
         mend = (
-            f"git config --global --add safe.directory {shlex.quote(str(paths.root))}" if "safe.directory" in place.stderr else ""
+            f"`git config --global --add safe.directory {shlex.quote(str(paths.root))}`" if "safe.directory" in place.stderr else ""
         )
         yield Finding("git", f"refuses: {place.stderr.strip()}", "problem", mend or "`git status` here says more")
     elif place.returncode != 0:

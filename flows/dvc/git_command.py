@@ -53,7 +53,10 @@ def run_git(
     environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
     command = ["git", "-c", "core.quotePath=false", *arguments]  # names of files as they are, not in octal digits
     try:
-        return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8", errors="surrogateescape",
+            timeout=seconds, check=False,
+        )  # fmt: skip
     except FileNotFoundError:
         if shutil.which("git") is not None:
             raise

@@ -69,17 +69,27 @@ def wait_for_server(url: str, seconds: float) -> None:
     import httpx
 
     end, has_told = time.monotonic() + seconds, False
-    while True:
-        try:
-            httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
-            return
-        except httpx.ConnectError:
-            if time.monotonic() > end:
-                raise
-        if not has_told:
-            logger.info("waiting up to %s for the Prefect server at %s to start", format_seconds(seconds), url)
-            has_told = True
-        time.sleep(PAUSE_SECONDS)
+    with httpx.Client(timeout=PROBE_SECONDS) as client:
+        while True:
+            try:
+                client.get(f"{url}/health")
+                return
+            except httpx.ConnectError as error:
+                if time.monotonic() > end or not _is_refused(error):
+                    raise
+            if not has_told:
+                logger.info("waiting up to %s for the Prefect server at %s to start", format_seconds(seconds), url)
+                has_told = True
+            time.sleep(PAUSE_SECONDS)
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Whether nothing listens at an address: an unknown host and a certificate that is not trusted stay as they are."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def ensure_pool(client: SyncPrefectClient, name: str) -> str:

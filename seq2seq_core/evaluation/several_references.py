@@ -32,6 +32,10 @@ class References(str):
         references.texts = different
         return references
 
+    def __getnewargs__(self) -> tuple[tuple[str, ...]]:  # type: ignore[override]
+        """What a copy is made of."""
+        return (self.texts,)
+
 
 def references_in(reference: str) -> tuple[str, ...]:
     """All references that a target stands for; one, unless rows were put together.

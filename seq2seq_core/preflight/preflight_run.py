@@ -14,6 +14,8 @@ from typing import Any
 
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import count_lines
+from seq2seq_core.evaluation.scored_pairs import read_scored
 from seq2seq_core.forecasts.cost_range import CostRange
 from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
@@ -151,7 +153,7 @@ def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], 
     costs |= large.run([name for name in stages if name not in (*DATA_STAGES, *JUDGING)])
     prepared = large.prepared_rows()
     corpus = _whole(samples, prepared)
-    judged = _test_rows(settings, prepared, corpus)
+    judged = _test_rows(settings, prepared, corpus, _questions(settings, large.paths))
     judging = measure_judging(large, folder / "few", *judged)
     probe = large.probe(UPDATE_SECONDS, room.memory_bytes)
     return _Measured(
@@ -160,10 +162,18 @@ def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], 
     )  # fmt: skip
 
 
-def _test_rows(settings: Settings, prepared: Mapping[str, int], corpus: WholeCorpus) -> tuple[int, int]:
-    """Rows of test that are decoded: of the sample, and of the run."""
+def _test_rows(settings: Settings, prepared: Mapping[str, int], corpus: WholeCorpus, questions: float) -> tuple[int, int]:
+    """Rows of test that are decoded: of the sample, and of the run; of all, ``questions`` are left once they are put together."""
     limit = settings.evaluate.test_limit or corpus.test_pairs
-    return min(prepared["test"], limit), min(corpus.test_pairs, limit)
+    return min(round(questions * prepared["test"]), limit), min(round(questions * corpus.test_pairs), limit)
+
+
+def _questions(settings: Settings, sample: Paths) -> float:
+    """The share of rows of test that are left once those of one question are put together; 1 where each is scored by itself."""
+    section, file = settings.evaluate, sample.prepared_split("test")
+    if section.references == "each":
+        return 1.0
+    return len(read_scored(file, section, 0)) / max(1, count_lines(file))
 
 
 def _whole(samples: dict[str, SplitSample], prepared: dict[str, int]) -> WholeCorpus:

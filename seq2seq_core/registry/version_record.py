@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
+from seq2seq_core.evaluation.several_references import references_in
 from seq2seq_core.model_card.card import HTML_FILE
 from seq2seq_core.model_card.drift_section import render_drift
 from seq2seq_core.registry.ledger import CHAMPION
@@ -91,6 +92,8 @@ def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judge
             others: Sequence[str | None] = judgement.rival.hypotheses or [None] * len(hypotheses)
             for pair, own, other in zip(candidate.rows.pairs, hypotheses, others, strict=True):
                 row: dict[str, Any] = {SOURCE: pair[SOURCE], TARGET: pair[TARGET], "version": own, "champion": other}
+                if len(references := references_in(pair[TARGET])) > 1:
+                    row["references"] = references
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         for name, text in (*card.items(), *(render_drift(judgement.drift).items() if judgement.drift else ())):
             (folder / name).write_text(text, encoding="utf-8")

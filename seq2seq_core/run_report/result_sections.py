@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2seq_core.config.metric_names import list_metrics
+from seq2seq_core.config.metric_names import DISTORTION, list_metrics
 from seq2seq_core.console import format_seconds
 from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.leakage.split_note import split_note
@@ -127,7 +127,7 @@ def answers_section(facts: RunFacts) -> Section:
     Args:
         facts: of the run.
     """
-    if not facts.worst:
+    if not facts.worst or DISTORTION in _figures(facts.scores.get("test")):  # then an answer is a number, not a text
         return Section("Worst answers", [])
     rows = [
         [row["row"], *(quote(row[name], width=TEXT_CHARACTERS) for name in ("source", "reference", "hypothesis")), row["edits"]]

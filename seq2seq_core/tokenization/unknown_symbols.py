@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from seq2seq_core.json_text import shorten
 from seq2seq_core.tokenization.special_tokens import UNK_ID
@@ -20,8 +20,15 @@ def unknown_in(text: str, tokenizer: SubwordModel) -> list[str]:
         text: in the normal form of the corpus.
         tokenizer: the model's.
     """
-    parts = dict.fromkeys(text.split() if tokenizer.kind == "symbols" else text)
-    return [part for part in parts if not part.isspace() and UNK_ID in tokenizer.encode([part])[0]]
+    return _unknown(_parts(text, tokenizer), tokenizer)
+
+
+def _parts(text: str, tokenizer: SubwordModel) -> list[str]:
+    return [part for part in dict.fromkeys(text.split() if tokenizer.kind == "symbols" else text) if not part.isspace()]
+
+
+def _unknown(parts: Sequence[str], tokenizer: SubwordModel) -> list[str]:
+    return [part for part, ids in zip(parts, tokenizer.encode(parts), strict=True) if UNK_ID in ids]
 
 
 class UnknownSymbols:
@@ -32,7 +39,8 @@ class UnknownSymbols:
     """
 
     def __init__(self, tokenizer: SubwordModel) -> None:
-        self.tokenizer, self._told = tokenizer, set[str]()
+        self.tokenizer = tokenizer
+        self._looked_at, self._num_told = set[str](), 0
 
     def tell(self, texts: Iterable[str]) -> None:
         """Warns of symbols that were not told before.
@@ -40,15 +48,15 @@ class UnknownSymbols:
         Args:
             texts: sources with an unknown symbol, in the normal form of the corpus.
         """
-        room, new = MOST_TOLD - len(self._told), dict[str, None]()
-        for text in texts:
-            if len(new) >= room:
-                break
-            new |= dict.fromkeys(symbol for symbol in unknown_in(text, self.tokenizer) if symbol not in self._told)
-        if not new:
+        room = MOST_TOLD - self._num_told
+        if not room:
             return
-        listed = list(new)[:room]
-        self._told.update(listed)
+        parts = dict.fromkeys(part for text in texts for part in _parts(text, self.tokenizer) if part not in self._looked_at)
+        self._looked_at.update(parts)
+        listed = _unknown(list(parts), self.tokenizer)[:room]
+        self._num_told += len(listed)
+        if not listed:
+            return
         logger.warning(
             "sources have symbols that the model does not know: %s; it reads each of them as the same unknown symbol%s",
             ", ".join(map(_name, listed)), "; further ones are not told" if len(listed) == room else "",

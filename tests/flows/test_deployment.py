@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -91,6 +92,12 @@ def test_a_server_that_is_starting_is_waited_for(caplog: pytest.LogCaptureFixtur
         wait_for_server(f"http://127.0.0.1:{port}/api", 60.0)
     timer.join()
     assert f"for the Prefect server at http://127.0.0.1:{port}/api to start" in caplog.text
+
+
+def test_a_host_that_nobody_knows_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), pytest.raises(httpx.ConnectError):
+        wait_for_server("http://nobody.invalid:4200/api", 3600.0)
+    assert "to start" not in caplog.text
 
 
 def test_the_deployments_name_the_default_pool_and_an_entry_point_that_imports() -> None:

@@ -86,7 +86,12 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
 def has_several_references(evidence: CorpusEvidence) -> bool:
     """Whether sources have several right targets, as captions have, so that rows of test are put together.
 
+    Only where test is carved out of train, and where rows have no further columns: nothing else tells that rows of test are equal
+    but for the target.
+
     Args:
         evidence: about the corpus.
     """
-    return evidence.speech is None and not evidence.tags and evidence.pairs.conflicting >= SEVERAL_REFERENCES
+    layout = evidence.layout
+    is_plain = layout.turns is None and not layout.columns and "test" not in layout.num_rows
+    return evidence.speech is None and is_plain and evidence.pairs.conflicting >= SEVERAL_REFERENCES

@@ -92,13 +92,13 @@ def choose_split(evidence: CorpusEvidence, folder: Path) -> SplitChoice:
     carved = [split for split in ("dev", "test") if split not in given]
     # Rows of test with the same question are one row where several references are put together.
     questions = 1.0 - evidence.pairs.conflicting if has_several_references(evidence) else 1.0
-    rows, given_test = int(questions * evidence.num_different), int(questions * given["test"]) if "test" in given else None
+    rows = int(questions * evidence.num_different)
     faults: dict[str, str] = {}
     drawn = _find_drawn(evidence, folder, faults) if carved else None
     fraction = _choose_fraction(drawn, rows, carved)
-    known = given_test or (drawn.count(fraction)["test"] if drawn is not None else None)
+    known = given.get("test") or (drawn.count(fraction)["test"] if drawn is not None else None)
     rows_drawn = int(fraction * rows) if known is None else known
-    minimum_rows = _minimum_rows(given_test, known, int(SURELY_DRAWN * fraction * rows))
+    minimum_rows = _minimum_rows(given.get("test"), known, int(SURELY_DRAWN * fraction * rows))
     return SplitChoice(fraction, rows_drawn, minimum_rows, faults)
 
 

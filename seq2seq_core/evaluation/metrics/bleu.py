@@ -10,6 +10,7 @@ import numpy as np
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.row_scoring import FloatArray
 from seq2seq_core.evaluation.sacrebleu_metric import sacrebleu_metric
+from seq2seq_core.evaluation.several_references import references_in
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -31,7 +32,7 @@ def _smoothed(tokenizer: str) -> BLEU:
 
 def _score_sentence(hypothesis: str, reference: str, options: ScoringOptions) -> float:
     """Smoothed BLEU up to the longest n-gram that exists; counts of n-grams longer than a word get 1 added (Lin and Och 2004)."""
-    return float(_smoothed(options.bleu_tokenizer).sentence_score(hypothesis, [reference]).score)
+    return float(_smoothed(options.bleu_tokenizer).sentence_score(hypothesis, list(references_in(reference))).score)
 
 
 def _combine(sums: FloatArray) -> FloatArray:

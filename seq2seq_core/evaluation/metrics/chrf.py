@@ -10,6 +10,7 @@ from seq2seq_core.decoding.sentence_chrf import chrf
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.row_scoring import FloatArray
 from seq2seq_core.evaluation.sacrebleu_metric import sacrebleu_metric
+from seq2seq_core.evaluation.several_references import references_in
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -22,7 +23,7 @@ def _make(options: ScoringOptions) -> CHRF:
 
 
 def _score_sentence(hypothesis: str, reference: str, options: ScoringOptions) -> float:
-    return chrf(hypothesis, reference)
+    return max(chrf(hypothesis, one) for one in references_in(reference))
 
 
 def _combine(sums: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """CIDEr-D (Vedantam 2015) by pycocoevalcap, from 0 to 10: the agreement with what people wrote, rare runs of words counting more.
 
 Runs of up to four words are weighed by how few rows of the test set have them, so a score is of all rows together, and the score
-of a part is that part's own. Tokens are those of ROUGE (:mod:`seq2seq_core.evaluation.rouge`), not the Penn Treebank's, whose
+of a part is that part's own. Tokens are those of ROUGE here, not the Penn Treebank's, whose
 tokeniser needs Java: scores of English captions can differ a little from published ones, which are often multiplied by 10 besides.
 """
 

@@ -49,13 +49,19 @@ def warn_of_other_settings(predictor: Predictor, section: EvaluateSection, serve
 
 
 def tell_of_several_references(pairs: Sequence[dict[str, str]], section: EvaluateSection) -> None:
-    """Says how many rows of test have another reference for what an earlier row asks, where each row is scored by itself.
+    """Says what several references of a question are: rows of their own, or one row; warns where nothing is put together.
 
     Args:
         pairs: the rows that are scored.
         section: ``references``.
     """
     if section.references == "together":
+        several = sum(len(references_in(row[TARGET])) > 1 for row in pairs)
+        logger.log(
+            logging.INFO if several else logging.WARNING,
+            "evaluate.references: %d of %d rows of test have several references; rows are put together that are equal in every "
+            "column but the target", several, len(pairs),
+        )  # fmt: skip
         return
     further = sum(len(references_in(row[TARGET])) - 1 for row in put_together(pairs))
     if further > TOLD_SHARE * len(pairs):

@@ -58,6 +58,20 @@ def test_several_targets_of_a_source_are_one_row_of_test(tmp_path: Path) -> None
     assert any(line.startswith("references: rows of test with the same source are one row") for line in findings)
 
 
+@pytest.mark.parametrize("kind", ["a further column", "a file of test"])
+def test_rows_that_are_not_put_together_are_not_counted_so(tmp_path: Path, kind: str) -> None:
+    rows = [(name, f"{name.upper()}{end}") for name in names(240) for end in ("", " A", " B")]
+    heads, further = ("source\ttarget\tid", True) if kind == "a further column" else ("source\ttarget", False)
+    lines = [f"{source}\t{target}{f'{chr(9)}n{place}' if further else ''}" for place, (source, target) in enumerate(rows)]
+    write_lines(tmp_path / "raw" / "train.tsv", [heads, *lines])
+    if not further:
+        write_lines(tmp_path / "raw" / "test.tsv", [heads, *(f"x{name}\tX{name.upper()}" for name in names(200))])
+    install_proposal(Paths(tmp_path), tmp_path / "raw", None, "", force=False)
+    settings = load_settings(Paths(tmp_path).params)
+    assert settings.evaluate.references == "each"
+    assert settings.register_.gate.minimum_rows == (settings.register_.gate.minimum_rows if further else GateSection().minimum_rows)
+
+
 def test_a_test_set_that_can_prove_nothing_is_told(tmp_path: Path) -> None:
     assert 2.0**-FEWEST_PROVING_ROWS <= level_of_look(GateSection().alpha, 1) < 2.0 ** (1 - FEWEST_PROVING_ROWS)
     write_lines(tmp_path / "raw" / "train.tsv", WORDS)

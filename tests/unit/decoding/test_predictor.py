@@ -86,6 +86,17 @@ def test_symbols_that_the_model_does_not_know_are_told_once(predictor: Predictor
     assert second.count("U+") == 18
 
 
+def test_symbols_that_were_looked_at_cost_nothing_more(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, tokenizer = Predictor(predictor.bundle), predictor.bundle.source_tokenizer
+    assert tokenizer is not None
+    encoded = list[Sequence[str]]()
+    encode = tokenizer.encode
+    monkeypatch.setattr(tokenizer, "encode", lambda texts: encoded.append(texts) or encode(texts))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        own.predict(["aé", "bé"], DecodingOptions(max_length=1))
+    assert encoded == [["aé", "bé"], ["a", "é", "b"], ["aé", "bé"], [], ["aé", "bé"], []]
+
+
 def test_a_source_that_is_too_long_is_cut_with_a_warning(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
     options = DecodingOptions(max_source_tokens=5, max_length=4)
     with caplog.at_level(logging.WARNING):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.evaluation.confidence.right_answers import find_right
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scored_pairs import digest_of_test, read_scored
-from seq2seq_core.evaluation.scores import score, signatures
+from seq2seq_core.evaluation.scores import find_metric, score, signatures
 from seq2seq_core.evaluation.several_references import References, put_together, references_in
 from seq2seq_core.gate.scored_rows import score_rows
 
@@ -32,6 +34,13 @@ def test_rows_that_differ_in_the_target_alone_are_one_row() -> None:
         ("a", "de", ("1", "3")), ("b", "de", ("2",)), ("a", "en", ("4",)),
     ]  # fmt: skip
     assert found[0]["target"] == "1"  # for whoever reads a text
+
+
+def test_a_copy_has_all_references_and_a_sentence_is_scored_by_all() -> None:
+    for copied in (copy.copy(ROWS[0]), copy.deepcopy(ROWS[0]), pickle.loads(pickle.dumps(ROWS[0]))):
+        assert (copied, references_in(copied)) == (ROWS[0], references_in(ROWS[0]))
+    for name in ("bleu", "chrf", "exact_match", "wer", "cer"):
+        assert find_metric(name).reward(HYPOTHESES[0], ROWS[0]) == pytest.approx(1.0), name
 
 
 def test_an_answer_is_compared_with_all_references() -> None:

@@ -258,7 +258,9 @@ def test_rows_of_one_question_are_one_row_with_several_references(paths: Paths, 
         each = run_evaluate(make_settings(metrics=["exact_match", "cer"]), paths, NullRecorder())
     assert "1 of 3 rows of test ask what an earlier row asks and have another reference" in caplog.text
     settings = make_settings(metrics=["exact_match", "cer"], references="together")
-    together = run_evaluate(settings, paths, NullRecorder())
+    with caplog.at_level(logging.INFO):
+        together = run_evaluate(settings, paths, NullRecorder())
+    assert "1 of 2 rows of test have several references" in caplog.text
     assert (each.pairs, together.pairs) == (3, 2)
     assert together.test["exact_match"] == each.test["exact_match"] * 3 / 2 > 0.0
     first, second = map(json.loads, (paths.evaluation / "predictions.jsonl").read_text().splitlines())

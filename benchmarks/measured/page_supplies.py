@@ -56,10 +56,13 @@ _GLOSSARY_REQUEST = _JSON.format(
 _TRY_REQUEST = _JSON.format(
     "try", '{"source": "3 May 2031", "tags": {}, "params": {"beam_size": 5}, "num_hypotheses": 3, "alignments": true}'
 )
+_WITHOUT_CLONE = {
+    "pip install": Supply("tests/pipeline/test_installed_package.py installs the package without a clone", skip=True),
+    "s2s init FOLDER": Supply("a folder", instead="s2s init ../workspace"),
+}
 SUPPLIES: dict[str, dict[str, Supply]] = {
     "README.md": {
-        "pip install": Supply("tests/pipeline/test_installed_package.py installs the package without a clone", skip=True),
-        "s2s init FOLDER": Supply("a folder", instead="s2s init ../workspace"),
+        **_WITHOUT_CLONE,
         "s2s upgrade": Supply(
             "the workspace of the command before",
             instead="(cd ../workspace && git add -A && git commit -q -m Workspace && s2s upgrade)",
@@ -104,6 +107,7 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         ),
     },
     "docs/tutorial.md": {
+        **_WITHOUT_CLONE,
         "make install": Supply("the script has installed the clone", skip=True),
         "s2s check-settings": Supply(
             "a smaller model and a shorter training, by an edit of params.yaml",
@@ -123,6 +127,8 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "s2s learning-curve": Supply("two parts of train only", instead="s2s learning-curve --fraction 1/16 --fraction 1/8"),
     },
     "docs/decoding.md": {
+        "python benchmarks/engine_parity.py --bundle models/bundle --pairs test.tsv": Supply("a benchmark of its own", skip=True),
+        "python benchmarks/door_parity.py --steps 300 --rows 300": Supply("a benchmark of its own", skip=True),
         "s2s predict sources.txt > predictions.txt": Supply(
             "sources and targets",
             first="printf '3 May 2031\\n4 June 2032\\n' > sources.txt && printf '2031-05-03\\n2032-06-04\\n' > targets.txt",

@@ -186,6 +186,7 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "mlflow models serve": Supply("README.md runs it", skip=True),
         "s2s lineage": Supply("a version", instead="s2s lineage 1"),
         "python benchmarks/hostile_requests.py": Supply("a benchmark of its own", skip=True),
+        "python benchmarks/soak.py": Supply("a benchmark of its own, of ten minutes", skip=True),
         "python benchmarks/serving.py --bundle FOLDER --sources FILE": Supply("a benchmark of its own", skip=True),
     },
     "docs/scheduling.md": {

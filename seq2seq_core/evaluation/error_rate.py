@@ -15,7 +15,7 @@ Symbols = Callable[[str], Sequence[Hashable]]
 """The symbols of a text."""
 
 
-def count_errors(hypothesis: str, reference: str, symbols: Symbols = str) -> tuple[int, int]:
+def count_errors(hypothesis: str, reference: str, symbols: Symbols) -> tuple[int, int]:
     """The edits of a hypothesis, and the symbols of its reference.
 
     Of several references the one with the fewest edits counts (Niessen 2000), the first among equals.

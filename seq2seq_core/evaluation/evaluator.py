@@ -12,7 +12,8 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.error_rate import count_errors, nearest_reference
+from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.error_rate import nearest_reference
 from seq2seq_core.evaluation.error_terms import ErrorTerms
 from seq2seq_core.evaluation.scores import check_installed, quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
@@ -269,16 +270,17 @@ def _score_all_slices(
 
 
 def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded, has_lexicon: bool) -> list[Example]:
+    nearest = [nearest_reference(text, pair[TARGET]) for text, pair in zip(beam.texts, pairs, strict=True)]
     return [
         Example(
             row=place + 1,
             source=pair[SOURCE],
-            reference=nearest_reference(beam.texts[place], pair[TARGET]),
+            reference=nearest[place],
             hypothesis=beam.texts[place],
             greedy=greedy.texts[place],
             score=beam.scores[place],
             log_probability=beam.log_probabilities[place],
-            edits=count_errors(beam.texts[place], pair[TARGET])[0],
+            edits=edit_distance(nearest[place], beam.texts[place]),
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
             confidence=beam.answers[place].confidence,

@@ -9,7 +9,8 @@ from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.evaluation.error_rate import count_errors, nearest_reference
+from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.error_rate import nearest_reference
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.evaluation.several_references import is_right
 from seq2seq_core.gate.scored_rows import ScoredRows
@@ -86,15 +87,16 @@ def _worst(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], known:
     wrong = []
     for place, (pair, text) in enumerate(zip(pairs, hypotheses, strict=True)):
         if not is_right(text, pair[TARGET]):
-            edits = known[place] if place < len(known) and isinstance(known[place], int) else count_errors(text, pair[TARGET])[0]
-            wrong.append((edits / max(1, len(nearest_reference(text, pair[TARGET]))), place))
+            nearest = nearest_reference(text, pair[TARGET])
+            edits = known[place] if place < len(known) and isinstance(known[place], int) else edit_distance(nearest, text)
+            wrong.append((edits / max(1, len(nearest)), place, nearest))
     return [
         WorstRow(
             row=place + 1,
             source=shorten(pairs[place][SOURCE], MAX_CHARACTERS),
-            reference=shorten(nearest_reference(hypotheses[place], pairs[place][TARGET]), MAX_CHARACTERS),
+            reference=shorten(nearest, MAX_CHARACTERS),
             hypothesis=shorten(hypotheses[place], MAX_CHARACTERS),
             cer=rate,
         )
-        for rate, place in sorted(wrong, key=lambda one: (-one[0], one[1]))[:MAX_WORST]
+        for rate, place, nearest in sorted(wrong, key=lambda one: (-one[0], one[1]))[:MAX_WORST]
     ]

@@ -18,8 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -89,6 +90,17 @@ def run_stage(stage: str, root: Path) -> None:
         "tokenize": {"vocabulary": "base"},
         "register": {"model_name": "m"},
     }
+    load_and_run(stage, values, root)
+
+
+def load_and_run(stage: str, values: Mapping[str, Any], root: Path) -> None:
+    """Loads a stage and runs it as ``s2s`` does, MLflow left out.
+
+    Args:
+        stage: its name.
+        values: the settings.
+        root: the workspace.
+    """
     with uncollected_loading():
         from seq2seq_core.config.settings import parse_settings
         from seq2seq_core.recorder import NullRecorder

@@ -28,9 +28,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.incremental import iterate_lines
+from benchmarks.incremental import iterate_lines, load_and_run
 from benchmarks.peers.environments import environment
-from seq2seq_core.allocation import uncollected_imports, uncollected_loading
 from seq2seq_core.artifacts import Paths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,14 +100,7 @@ def run_stage(stage: str, root: Path) -> None:
         "register": {"model_name": "m"},
         "runtime": {"incremental": False, "memory_limit": "2 GB"},
     }  # fmt: skip
-    with uncollected_loading():
-        from seq2seq_core.config.settings import parse_settings
-        from seq2seq_core.recorder import NullRecorder
-        from seq2seq_core.stage_table import find_stage
-
-        settings, run = parse_settings(values, "benchmark"), find_stage(stage).load_function()
-    with uncollected_imports():
-        run(settings, Paths(root), NullRecorder())
+    load_and_run(stage, values, root)
 
 
 def configure(root: Path, looks_for_all: bool) -> Path:

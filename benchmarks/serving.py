@@ -8,7 +8,9 @@ FOLDER is a served bundle (``models/served``) with converted weights, FILE has a
 CTranslate2 (the same weights and batches, one on each core, with SentencePiece around it) take turns. The best of all rounds
 counts, by the clock and by seconds of the processor. Over HTTP, ``s2s serve`` and plain ``mlflow models serve`` answer requests of
 one sentence, and requests of an empty text, which nothing decodes: their rate is what the server itself can do. ``bound`` is
-1 / (1 / offline + 1 / empty), what a server that does both in turn could reach.
+1 / (1 / offline + 1 / empty), what a server that does both in turn could reach; for one client, its median time is compared
+with that of a predictor that is given one sentence and that of an empty request together. ``/translate`` decodes by the
+bundle's own options, and is compared with the offline rate at its beam size.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ sys.path.insert(0, str(ROOT))
 
 from flows.server.local_server import free_port  # noqa: E402
 from seq2seq_core.artifacts import Paths  # noqa: E402
+from seq2seq_core.bundle.config_file import read_config  # noqa: E402
+from seq2seq_core.config.decoding_options import DecodingOptions  # noqa: E402
 
 BATCH = 64
 MODEL = "measured"
@@ -77,6 +81,23 @@ def offline_rates(bundle: Path, sources: Sequence[str], beam_size: int, rounds: 
 
     turns = _in_turns({"ours": ours, "direct": direct}, rounds)
     return {name: Turn(*(len(sources) / min(column) for column in zip(*own, strict=True))) for name, own in turns.items()}
+
+
+def alone_offline(bundle: Path, sources: Sequence[str], beam_size: int, threads: int) -> float:
+    """The median time of a predictor for one sentence, in milliseconds."""
+    import torch
+
+    from seq2seq_core.decoding.predictor import Predictor
+
+    torch.set_num_threads(threads)
+    predictor = Predictor.from_folder(bundle)
+    options = predictor.options.override(beam_size=beam_size)
+    times = []
+    for source in sources:
+        started = time.perf_counter()
+        predictor.predict([source], options)
+        times.append(time.perf_counter() - started)
+    return 1000 * statistics.median(times)
 
 
 def _in_turns(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[Turn]]:
@@ -135,21 +156,37 @@ def server(command: Sequence[str], paths: Paths, port: int, threads: int) -> Ite
 
 def _answers(port: int) -> bool:
     try:
-        return _ask(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "", 1) == 200
+        return _ask(http.client.HTTPConnection("127.0.0.1", port, timeout=5), *_invocation("", 1)) == 200
     except OSError:
         return False
 
 
-def _ask(connection: http.client.HTTPConnection, text: str, beam_size: int) -> int:
-    body = json.dumps({"inputs": {"source": [text]}, "params": {"beam_size": beam_size}})
-    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+def _invocation(text: str, beam_size: int) -> tuple[str, str]:
+    """The path and the body of a request of MLflow's form."""
+    return "/invocations", json.dumps({"inputs": {"source": [text]}, "params": {"beam_size": beam_size}})
+
+
+def _translation(text: str) -> tuple[str, str]:
+    """The path and the body of a request of LibreTranslate's form."""
+    return "/translate", json.dumps({"q": text, "source": "auto", "target": "und"})
+
+
+def _ask(connection: http.client.HTTPConnection, path: str, body: str) -> int:
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     answer.read()
     return answer.status
 
 
-def http_rates(port: int, texts: Sequence[str], beam_size: int, clients: int, seconds: float) -> dict[str, float]:
-    """Answers a second, and the median and 99th percentile of their time in milliseconds."""
+def http_rates(port: int, requests: Sequence[tuple[str, str]], clients: int, seconds: float) -> dict[str, float]:
+    """Answers a second, and the median and 99th percentile of their time in milliseconds.
+
+    Args:
+        port: of the server.
+        requests: the path and the body of each; clients take them in turns.
+        clients: number of clients, which ask one after another each.
+        seconds: how long they ask.
+    """
     times: list[float] = []
     refused: list[int] = []
     end = time.monotonic() + seconds
@@ -159,7 +196,7 @@ def http_rates(port: int, texts: Sequence[str], beam_size: int, clients: int, se
         place = first
         while time.monotonic() < end:
             started = time.perf_counter()
-            status = _ask(connection, texts[place % len(texts)], beam_size)
+            status = _ask(connection, *requests[place % len(requests)])
             (times if status == 200 else refused).append(time.perf_counter() - started if status == 200 else status)
             place += clients
         connection.close()
@@ -190,8 +227,10 @@ def main() -> None:
     parser.add_argument("--offline", action="store_true", help="only the predictor beside CTranslate2 called directly")
     asked = parser.parse_args()
     sources = [line.split("\t")[0] for line in asked.sources.read_text(encoding="utf-8").splitlines() if line.strip()]
+    own_beam = (read_config(asked.bundle).decoding or DecodingOptions()).beam_size
+    beams = sorted({*BEAMS, own_beam})
     offline: dict[int, float] = {}
-    for beam_size in BEAMS:
+    for beam_size in beams:
         rates = offline_rates(asked.bundle, sources, beam_size, asked.rounds, asked.threads)
         ours, direct = rates["ours"], rates["direct"]
         offline[beam_size] = ours.clock
@@ -202,6 +241,7 @@ def main() -> None:
         )
     if asked.offline:
         return
+    sentence = {beam_size: alone_offline(asked.bundle, sources[:100], beam_size, asked.threads) for beam_size in beams}
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         register(asked.bundle, sources, paths)
@@ -214,19 +254,34 @@ def main() -> None:
         }
         for door, command in doors.items():
             with server(command, paths, port, asked.threads):
-                http_rates(port, sources, 1, asked.clients, 3.0)
-                empty = http_rates(port, [" "], 1, asked.clients, asked.seconds)
+                http_rates(port, [_invocation(source, 1) for source in sources], asked.clients, 3.0)
+                empty = http_rates(port, [_invocation(" ", 1)], asked.clients, asked.seconds)
                 print(f"{door}, empty requests of {asked.clients} clients: {_describe(empty)}", flush=True)
-                for beam_size in BEAMS:
+                empty_alone = http_rates(port, [_invocation(" ", 1)], 1, asked.seconds)
+                print(f"{door}, empty requests of one client: {_describe(empty_alone)}", flush=True)
+                for beam_size in beams:
                     bound = 1 / (1 / offline[beam_size] + 1 / empty["rate"])
-                    found = http_rates(port, sources, beam_size, asked.clients, asked.seconds)
-                    alone = http_rates(port, sources, beam_size, 1, asked.seconds)
-                    share = found["rate"] / bound
+                    requests = [_invocation(source, beam_size) for source in sources]
+                    found = http_rates(port, requests, asked.clients, asked.seconds)
+                    alone = http_rates(port, requests, 1, asked.seconds)
+                    share, together = found["rate"] / bound, sentence[beam_size] + empty_alone["p50"]
                     print(
                         f"{door}, beam {beam_size}, {asked.clients} clients: {_describe(found)}; {share:.2f} x the bound",
                         flush=True,
                     )
-                    print(f"{door}, beam {beam_size}, one client: {_describe(alone)}", flush=True)
+                    print(
+                        f"{door}, beam {beam_size}, one client: {_describe(alone)}; {alone['p50'] / together:.2f} x a sentence "
+                        "offline and an empty request",
+                        flush=True,
+                    )
+                if door == "s2s serve":
+                    found = http_rates(port, [_translation(source) for source in sources], asked.clients, asked.seconds)
+                    share = found["rate"] / offline[own_beam]
+                    print(
+                        f"{door}, /translate, beam {own_beam}, {asked.clients} clients: {_describe(found)}; "
+                        f"{share:.2f} x the offline rate",
+                        flush=True,
+                    )
 
 
 def _describe(found: dict[str, float]) -> str:

@@ -8,7 +8,8 @@
 
 FOLDER holds Multi30k English to German, train.tsv and so on (configs/multi30k_en_de.yaml). Each peer has a virtual environment of
 its own, made at the first run under .s2s/benchmark (some minutes; needs a package index). ``packed`` is ours with
-``runtime.packing``, and ``products`` are the matrix products of our own updates and nothing else: the machine's limit.
+``runtime.packing``, and ``products`` are the matrix products of our own updates and nothing else: the machine's limit. ``spinning``
+is ours with threads that wait in a loop, as OpenMP's do where nobody says otherwise.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Peer:
         packages: packages of its virtual environment; empty for this one.
         script: script in ``peers/`` and its mode.
         works: the works that it supports.
+        variables: of its environment.
         rates: target tokens per second of each turn.
         busy_rates: the same beside a process at full load.
     """
@@ -72,15 +74,18 @@ class Peer:
     packages: list[str]
     script: list[str]
     works: list[str]
+    variables: dict[str, str] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)
     busy_rates: list[float] = field(default_factory=list)
 
 
 TRANSFORMERS = ["reference", "base", "big"]
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}  # as the command `s2s` runs us (cli/process_setup.py)
 PEER_LIST = [
-    Peer("ours", [], ["ours.py", "updates"], list(WORKS)),
-    Peer("packed", [], ["ours.py", "packed"], TRANSFORMERS),
-    Peer("products", [], ["ours.py", "products"], list(WORKS)),
+    Peer("ours", [], ["ours.py", "updates"], list(WORKS), PASSIVE),
+    Peer("packed", [], ["ours.py", "packed"], TRANSFORMERS, PASSIVE),
+    Peer("products", [], ["ours.py", "products"], list(WORKS), PASSIVE),
+    Peer("spinning", [], ["ours.py", "updates"], list(WORKS)),
     Peer("joeynmt", [TORCH, "joeynmt==2.3.0", "sentencepiece==0.2.0", "importlib-metadata"], ["joey.py"], list(WORKS)),
     Peer("hf-loop", HUGGING_FACE, ["hugging_face.py", "loop"], TRANSFORMERS),
     Peer("hf-trainer", HUGGING_FACE, ["hugging_face.py", "trainer"], TRANSFORMERS),
@@ -138,9 +143,9 @@ def start(peer: Peer, settings: dict[str, Any], folder: Path) -> Side:
     file = own / "settings.json"
     file.write_text(json.dumps({**settings, "folder": str(own)}), encoding="utf-8")
     python = environment(peer.script[0].removesuffix(".py"), peer.packages, folder)
-    # Ours is timed as the command `s2s` runs it (cli/process_setup.py), the others as they are.
-    variables = None if peer.packages else {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt", variables)
+    command = [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)]
+    without = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    return Side(peer.name, command, own / "log.txt", {**without, **peer.variables})
 
 
 def take_turn(side: Side, seconds: float) -> float:
@@ -177,12 +182,21 @@ def full_load() -> Iterator[None]:
 
 
 def busy_table(peers: list[Peer]) -> str:
-    """Each peer's median rate alone and under load, and what is left of it turn by turn."""
-    lines = ["| | alone, target tokens/s | beside one busy process | left of it, turn by turn |", "|---|---|---|---|"]
+    """Each peer's median rate alone and under load, what is left of it, and ours under load relative to it, turn by turn."""
+    by_name = {peer.name: peer for peer in peers}
+    lines = [
+        "| | alone, target tokens/s | beside one busy process | left of it, turn by turn | ours is then |",
+        "|---|---|---|---|---|",
+    ]
     for peer in peers:
+        ratio = ""
+        if "ours" in by_name and peer.name != "ours":
+            ratios = [ours / other for ours, other in zip(by_name["ours"].busy_rates, peer.busy_rates, strict=True)]
+            ratio = f"{statistics.median(ratios):.2f} × ({min(ratios):.2f} to {max(ratios):.2f})"
         left = [100 * busy / quiet for quiet, busy in zip(peer.rates, peer.busy_rates, strict=True)]
         rates = f"{statistics.median(peer.rates):,.0f} | {statistics.median(peer.busy_rates):,.0f}"
-        lines.append(f"| {peer.name} | {rates} | {statistics.median(left):.0f} % ({min(left):.0f} to {max(left):.0f} %) |")
+        share = f"{statistics.median(left):.0f} % ({min(left):.0f} to {max(left):.0f} %)"
+        lines.append(f"| {peer.name} | {rates} | {share} | {ratio} |")
     return "\n".join(lines)
 
 

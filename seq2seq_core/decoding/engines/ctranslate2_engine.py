@@ -123,18 +123,10 @@ class CTranslate2Engine:
             for place, (row, start, limit) in enumerate(zip(rows, starts, constraints.limits, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
-        unsettled: list[Winner] = []
         for winners, cut in run_in_parallel(
             lambda batch: self._decode_batch(batch, options, stop), self._batches(sentences, options, bounds), self.num_parallel
         ):
-            unsettled += [winner for winner in winners if winner.steps_to_see]
-            found |= cut | {winner.sentence.place: [winner.best] for winner in winners if not winner.steps_to_see}
-        for settled in run_in_parallel(
-            lambda batch: self._search_in_full(batch, options, stop),
-            batches_to_see(unsettled, self.max_positions, bounds.max_rows),
-            self.num_parallel,
-        ):
-            found |= {winner.sentence.place: [winner.best] for winner in settled}
+            found |= cut | {winner.sentence.place: [winner.best] for winner in winners}
         if others := [place for place in range(len(rows)) if place not in found]:
             logger.debug("PyTorch decodes %d of %d sentences, which CTranslate2 would decode otherwise", len(others), len(rows))
             own = None if prefixes is None else [prefixes[place] for place in others]
@@ -182,18 +174,22 @@ class CTranslate2Engine:
             bound *= GROWTH
         if options.beam_size > 1:
             winners += self._search_to_limit(self._without_unusual_ids(at_limit), options, stop)
-        return self._confirm(winners, options), found
+        settled, refused = self._confirm([winner for winner in winners if not winner.is_open], options)
+        refused += [winner for winner in winners if winner.is_open]
+        settled += self._confirm(self._search_in_full(refused, options, stop), options)[0]
+        return settled, found
 
-    def _search_in_full(self, batch: tuple[int, Sequence[Sentence]], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
-        """The best hypotheses of sentences by searches that go on to a step, whatever has ended, without those in doubt."""
-        num_steps, sentences = batch
-        check_stop(stop)
-        ended = self._search(sentences, options, num_steps, None, to_the_end=True)
-        winners = [
-            choose_of_all(one, hypotheses, num_steps, options, *chances)
-            for one, hypotheses, chances in zip(sentences, ended, self._before(sentences), strict=True)
-        ]
-        return self._confirm([winner for winner in winners if winner is not None], options)
+    def _search_in_full(self, winners: Sequence[Winner], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
+        """The best hypotheses of sentences whose first search does not tell them, by searches that go on whatever has ended."""
+        chosen = []
+        for num_steps, sentences in batches_to_see(winners, self.max_positions):
+            check_stop(stop)
+            ended = self._search(sentences, options, num_steps, None, to_the_end=True)
+            chosen += [
+                choose_of_all(one, hypotheses, num_steps, options, *chances)
+                for one, hypotheses, chances in zip(sentences, ended, self._before(sentences), strict=True)
+            ]
+        return [winner for winner in chosen if winner is not None]
 
     def _search_to_limit(self, sentences: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
         """The best hypotheses of sentences whose beams reach their limit, by searches that go on to it, whatever has ended.
@@ -220,17 +216,18 @@ class CTranslate2Engine:
         firsts = [self._score([(one, (id_,)) for one in sentences]) for id_ in (PAD_ID, BOS_ID)]
         return [one for one, *own in zip(sentences, *firsts, strict=True) if max(first[0] for first in own) < HARDLY]
 
-    def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> list[Winner]:
-        """The winners without those that the reference may not have found; what has steps to be seen is not asked."""
-        in_doubt = [winner for winner in winners if winner.is_in_doubt and not winner.steps_to_see]
+    def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> tuple[list[Winner], list[Winner]]:
+        """The winners that the reference finds for certain, and those of which a search that is seen in full may tell."""
+        confirmed = [winner for winner in winners if not winner.is_in_doubt]
+        in_doubt = [winner for winner in winners if winner.is_in_doubt]
         usual = {one.place for one in self._without_unusual_ids([winner.sentence for winner in in_doubt])}
+        in_doubt = [winner for winner in in_doubt if winner.sentence.place in usual]
         log_probabilities = self._score([(winner.sentence, winner.best.ids) for winner in in_doubt])
-        refused = {
-            winner.sentence.place
-            for winner, own in zip(in_doubt, log_probabilities, strict=True)
-            if winner.sentence.place not in usual or not winner.is_found_by_reference(own[:-1], options)
-        }
-        return [winner for winner in winners if winner.sentence.place not in refused]
+        refused = []
+        for winner, own in zip(in_doubt, log_probabilities, strict=True):
+            is_found = winner.is_found_by_reference(own[:-1], options)
+            (confirmed if is_found else refused).append(winner)
+        return confirmed, [winner for winner in refused if winner.num_steps]
 
     def _holds(self, length: int) -> bool:
         """Whether the converted model has positions for a sequence of a length."""

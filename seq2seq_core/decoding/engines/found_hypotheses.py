@@ -81,7 +81,8 @@ class Winner(NamedTuple):
         earlier: of each hypothesis that was found before it: its length, eos included, and its score.
         is_in_doubt: whether the reference may have stopped before it was found.
         fewest_found: fewest of the earlier hypotheses with which the reference may have stopped.
-        steps_to_see: so many steps of the search must be seen in full, as one that was left out may be better; 0: none may.
+        num_steps: so many steps of the search, seen in full, show all that matters; 0: they were seen.
+        is_open: whether they must be seen, as a hypothesis that was left out may be better.
     """
 
     sentence: Sentence
@@ -89,7 +90,8 @@ class Winner(NamedTuple):
     earlier: tuple[tuple[int, float], ...]
     is_in_doubt: bool
     fewest_found: int
-    steps_to_see: int = 0
+    num_steps: int = 0
+    is_open: bool = False
 
     def is_found_by_reference(self, log_probabilities: Sequence[float], options: DecodingOptions) -> bool:
         """Whether the reference was still searching when it was found, for certain; never where the model is unsure of its ids.
@@ -137,18 +139,12 @@ def choose(sentence: Sentence, hypotheses: Sequence[Ended], options: DecodingOpt
     # Of two that end, the likelier one had the likelier beginning when the other one ended; so did it have the better score.
     likelier = any(one.log_probability > best.log_probability for one in ended if len(one.ids) < len(best.ids))
     is_in_doubt = len(hypotheses) > 1 and (len(earlier) >= options.beam_size - 1 or (bool(sentence.prefix) and likelier))
-    return Winner(sentence, best, earlier, is_in_doubt, 1, _steps_to_see(ended, best, options))
-
-
-def _steps_to_see(ended: Sequence[Hypothesis], best: Hypothesis, options: DecodingOptions) -> int:
-    """The steps of the search to see if a hypothesis that CTranslate2 left out may be better than the best one, else 0.
-
-    It leaves out those that are less likely than all that it returns. Such a one can have a better score only if it is longer.
-    """
-    num_steps = max(len(one.ids) for one in ended) + 1
-    least = min(one.log_probability for one in ended)
     room = ROOM_OF_BEGINNINGS if _has_beginnings([one.ids for one in ended]) else ROOM
-    return num_steps + int(room) if len(ended) > 1 and _rank(least, num_steps + room, options) > best.score else 0
+    num_steps = max(len(one.ids) for one in ended) + 1
+    # CTranslate2 leaves out what is less likely than all that it returns: such a one has a better score only if it is longer.
+    least = min(one.log_probability for one in ended)
+    is_open = len(ended) > 1 and _rank(least, num_steps + room, options) > best.score
+    return Winner(sentence, best, earlier, is_in_doubt, 1, num_steps + int(room), is_open)
 
 
 def _has_beginnings(targets: Sequence[tuple[int, ...]]) -> bool:
@@ -157,25 +153,22 @@ def _has_beginnings(targets: Sequence[tuple[int, ...]]) -> bool:
     return any(longer[: len(one)] == one for one, longer in pairwise(in_order))
 
 
-def batches_to_see(winners: Sequence[Winner], max_positions: int | None, max_rows: int) -> list[tuple[int, list[Sentence]]]:
-    """Batches of the sentences of winners that have steps to see, with their number; with a prefix each, or without one.
+def batches_to_see(winners: Sequence[Winner], max_positions: int | None) -> list[tuple[int, list[Sentence]]]:
+    """Batches of the sentences of winners whose searches must be seen in full, with the steps to see.
 
     Args:
-        winners: with steps to see.
+        winners: of a first search, all of the same batch.
         max_positions: steps that the model has positions for; None: any number. Sentences that need more are in no batch.
-        max_rows: most sentences of a batch.
     """
     most_steps = min(MOST_STEPS, max_positions or MOST_STEPS)
-    alike: dict[tuple[int, bool], list[Sentence]] = {}
+    alike: dict[int, list[Sentence]] = {}
     for winner in winners:
         sentence = winner.sentence
-        steps = min(winner.steps_to_see, sentence.limit)
+        steps = min(winner.num_steps, sentence.limit)
         if steps <= most_steps:
             steps = min(-(-steps // LIKE_LENGTHS) * LIKE_LENGTHS, sentence.limit, most_steps)
-            alike.setdefault((steps, bool(sentence.prefix)), []).append(sentence)
-    return [
-        (steps, group[first : first + max_rows]) for (steps, _), group in alike.items() for first in range(0, len(group), max_rows)
-    ]
+            alike.setdefault(steps, []).append(sentence)
+    return list(alike.items())
 
 
 def choose_of_all(

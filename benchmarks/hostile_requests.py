@@ -48,7 +48,8 @@ def watch(server: AttackedServer, name: str, duration: float) -> tuple[Times, di
 
 def _start(module: str, *arguments: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"benchmarks.hostile.{module}", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    # In a session of its own a process takes no share of the processors from the others of this run, as if it were elsewhere.
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
 
 
 def run_attacks(server: AttackedServer, names: Sequence[str], duration: float) -> bool:

@@ -22,8 +22,8 @@ from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
 from seq2seq_core.decoding.speech.speech_options import check_speech_options
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import TagError, UserError
-from seq2seq_core.normal_form import is_blank
 from seq2seq_core.serving.batching.ticket import Mode, Row
+from seq2seq_core.serving.id_counts import count_ids
 from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
 from seq2seq_core.serving.request_columns import Columns, refusal
 from seq2seq_core.serving.uploaded_files import read_pictures, read_recordings
@@ -135,7 +135,7 @@ class RequestReader:
             raise refusal(f"params.{error}") from None
         sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
-        lengths = self._measure(sources, self._count_tags(tags), options)
+        lengths = self._measure(sources, self._count_tags(tags), options, stop)
         try:
             if bounds_cost:  # before phrases are looked for, which takes time itself
                 check_cost(lengths, options, self.limits)
@@ -173,17 +173,18 @@ class RequestReader:
             side.warn_of_ignored(f"{len(rows)} sources")
         return counts
 
-    def _measure(self, sources: Sequence[SourceItem], num_tags: Sequence[int], options: DecodingOptions) -> list[int]:
+    def _measure(
+        self, sources: Sequence[SourceItem], num_tags: Sequence[int], options: DecodingOptions, stop: Stop | None
+    ) -> list[int]:
         """The tokens or frames of each source as the model will read it; 0 for one without text."""
         has_frames = self.tokenizer is None
         limit = options.max_source_frames if has_frames else options.max_source_tokens
         limit = min(limit, self.config.max_source_tokens or limit)
         if self.tokenizer is None:
             return [min(self._num_frames(source), limit) for source in sources]
-        texts = [self.config.normal_form.apply(source) for source in sources if isinstance(source, str)]
-        encoded = self.tokenizer.encode(texts)
-        lengths = [before + len(ids) + 1 for before, ids in zip(num_tags, encoded, strict=True)]
-        return [0 if is_blank(text) else min(length, limit) for text, length in zip(texts, lengths, strict=True)]
+        texts = (self.config.normal_form.apply(source) for source in sources if isinstance(source, str))
+        counts = count_ids(self.tokenizer, texts, limit, stop)
+        return [count and min(before + count + 1, limit) for before, count in zip(num_tags, counts, strict=True)]
 
     def _num_frames(self, source: SourceItem) -> int:
         """About as many frames as a recording will have; of a picture, its frames."""

@@ -13,6 +13,7 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
 
 from seq2seq_core.decoding.confidence.abstention import withhold
 from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import DecodingStopped, UserError
 from seq2seq_core.serving.batching.batcher import Batcher
 from seq2seq_core.serving.batching.ticket import TOO_LATE, NotAnswered, Ticket
@@ -38,6 +39,7 @@ class RowService:
         bounds_cost: bool = True,
         seconds: float | None = None,
         on_submit: Callable[[Ticket], None] = lambda ticket: None,
+        is_over: Stop = lambda: False,
     ) -> pd.DataFrame:
         """The answer to a request: the columns of :func:`to_frame`, a row each.
 
@@ -47,11 +49,12 @@ class RowService:
             bounds_cost: whether a request that costs too much is refused.
             seconds: the time that it may take; None: any.
             on_submit: gets the request's ticket, with which it can be abandoned.
+            is_over: whether nobody waits for the answer any more, asked while the request is read.
 
         Raises:
             MlflowException: the request is invalid (status 400), was not answered in time (503), or decoding failed (500).
         """
-        found = self.predict(given, params, bounds_cost, seconds, on_submit)
+        found = self.predict(given, params, bounds_cost, seconds, on_submit, is_over=is_over)
         return to_frame(found, self.reader.calibrator is not None, self.reader.has_lexicon)
 
     def predict(
@@ -63,6 +66,7 @@ class RowService:
         on_submit: Callable[[Ticket], None] = lambda ticket: None,
         keep_alignments: bool = False,
         num_hypotheses: int | None = None,
+        is_over: Stop = lambda: False,
     ) -> list[Prediction]:
         """The predictions for a request; the arguments are those of :meth:`answer`.
 
@@ -74,12 +78,16 @@ class RowService:
             on_submit: gets the request's ticket.
             keep_alignments: whether hypotheses carry their alignment.
             num_hypotheses: hypotheses of each source; None: as many as in the evaluation.
+            is_over: as in :meth:`answer`.
 
         Raises:
             MlflowException: as in :meth:`answer`.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        stop = None if deadline is None else lambda: time.monotonic() >= deadline
+
+        def stop() -> bool:
+            return is_over() or (deadline is not None and time.monotonic() >= deadline)
+
         try:
             rows, mode = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses, stop)
         except DecodingStopped as error:

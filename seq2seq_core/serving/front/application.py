@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hmac
 import json
 import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from mlflow.exceptions import MlflowException
 
@@ -20,6 +20,7 @@ from seq2seq_core.serving.front.answer import Answer, RefusedRequest, answer_of,
 from seq2seq_core.serving.front.asgi_call import Scope, Send, headers_of
 from seq2seq_core.serving.front.call import Call, Route
 from seq2seq_core.serving.front.incoming_body import BodyMemory, ClientGone, IncomingBody, Receive
+from seq2seq_core.serving.front.large_requests import LARGE_BYTES, LargeRequests, RequestThreads
 from seq2seq_core.serving.front.routes import INVOCATIONS, check_method, own_routes, route_of_mlflow
 from seq2seq_core.serving.front.served_version import ServedVersion
 from seq2seq_core.serving.front.serving_metrics import ServingMetrics
@@ -59,6 +60,7 @@ class Application:
         self.is_leaving = False
         self.routes = own_routes(settings, metrics, bool(token), lambda: self.is_leaving)
         self.memory = BodyMemory(settings.connections.max_buffered_bytes)
+        self.large = LargeRequests()
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +94,8 @@ class Application:
             visit.served.leave()
             self.metrics.in_flight.dec()
             self._note(visit, scope, status)
+            if visit.size >= LARGE_BYTES:
+                gc.collect()  # errors and the frames that they hold are cycles, which would keep the body until much later
 
     def leave(self) -> None:
         """Lets ``/ready`` say that the server is about to stop."""
@@ -116,7 +120,7 @@ class Application:
             visit.size = len(content)
             call = Call(visit, scope, headers_of(scope), content)
             self._check_key(route, call)
-            return await self._within_deadline(route.handler(call), visit, body)
+            return await self._within_deadline(self._handle(route, call), visit, body)
         except RefusedRequest as error:
             return error.answer
         except MlflowException as error:
@@ -129,6 +133,12 @@ class Application:
         finally:
             self._in_flight -= 1
             body.free()
+
+    async def _handle(self, route: Route, call: Call) -> Answer:
+        """The answer of a route; a large request waits for its turn first."""
+        if len(call.body) >= LARGE_BYTES:
+            await self.large.wait(call.visit)
+        return await route.handler(call)
 
     async def _within_deadline(self, handling: Awaitable[Answer], visit: Visit, body: IncomingBody) -> Answer:
         """The answer of a handler, whose work stops at the deadline, or when the client leaves."""
@@ -208,7 +218,7 @@ class Application:
         """Prepares the threads in which MLflow's app answers, and stops the rest when the server has drained."""
         await receive()
         threads = self.settings.connections.max_requests + THREADS_FOR_OTHERS
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="request"))
+        asyncio.get_running_loop().set_default_executor(RequestThreads(threads, thread_name_prefix="request"))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await asyncio.to_thread(self.on_stop)

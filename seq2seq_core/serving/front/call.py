@@ -56,7 +56,7 @@ class Call:
         service, visit = self.visit.served.service, self.visit
         predict = partial(
             service.predict, seconds=visit.seconds_left, on_submit=visit.hold, keep_alignments=keep_alignments,
-            num_hypotheses=num_hypotheses,
+            num_hypotheses=num_hypotheses, is_over=lambda: visit.is_over,
         )  # fmt: skip
         found: list[Prediction] = await self.in_thread(predict, given, params)
         return found

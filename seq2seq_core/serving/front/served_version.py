@@ -68,7 +68,9 @@ class StubModel:
             params: its parameters.
         """
         visit = CURRENT.get()
-        return self.service.answer(model_input, params, seconds=visit.seconds_left, on_submit=visit.hold)
+        return self.service.answer(
+            model_input, params, seconds=visit.seconds_left, on_submit=visit.hold, is_over=lambda: visit.is_over
+        )
 
 
 class ServedVersion:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Seq2SeqError, TrackingUnreachable
 from seq2seq_core.registry.versions import find_version
-from seq2seq_core.serving.allocator import return_freed_memory
+from seq2seq_core.serving.allocator import free_garbage, set_lasting_objects_aside
 from seq2seq_core.serving.front.served_version import ServedVersion
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class VersionKeeper:
         self._is_stopping = threading.Event()
         self._failed, self._pause, self._retry_at = "", 0.0, 0.0
         self._is_reachable = True
+        self._retiring: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._keep, name="versions", daemon=True)
 
     def start(self) -> None:
@@ -70,11 +71,15 @@ class VersionKeeper:
 
     def _keep(self) -> None:
         follows, next_look = self.poll_seconds > 0 and "@" in self.reference, time.monotonic() + self.poll_seconds
+        set_lasting_objects_aside()
         returns = itertools.cycle([True, *[False] * (TENDS_PER_RETURN - 1)])
         while not self._is_stopping.wait(TEND_SECONDS):
             self.served.tend()
             if next(returns):
-                return_freed_memory()
+                free_garbage()
+            if any(not thread.is_alive() for thread in self._retiring):
+                self._retiring = [thread for thread in self._retiring if thread.is_alive()]
+                set_lasting_objects_aside()
             if follows and time.monotonic() >= next_look:
                 self._look()
                 next_look = time.monotonic() + self.poll_seconds
@@ -115,6 +120,8 @@ class VersionKeeper:
         self.served = new
         self.on_exchange(new, True)
         logger.info("version %s of %s answers from now on, in place of version %s", new.number, new.name, old.number)
-        threading.Thread(target=old.close, args=(self.drain_seconds,), name="retired version", daemon=True).start()
+        retiring = threading.Thread(target=old.close, args=(self.drain_seconds,), name="retired version", daemon=True)
+        self._retiring.append(retiring)
+        retiring.start()
         if self._is_stopping.is_set():
             new.close(0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seq2seq_core.audio.vocos.vocos_files import VocosFolder, build_network
@@ -41,5 +42,7 @@ def read_vocoder(folder: Path, stored: StoredVocoder) -> VocosVocoder:
     path = folder / VOCODER_FILE
     try:
         return VocosVocoder(build_network(stored.form, load_file(path), path), stored.source_digest)
+    except SafetensorError as error:
+        raise BundleError(f"{path}: no tensors: {error}") from None
     except UserError as error:
         raise BundleError(str(error)) from None

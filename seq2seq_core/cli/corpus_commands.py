@@ -163,8 +163,8 @@ def check_settings(
 ) -> None:
     """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows.
 
-    An engine that cannot hold the model and a vocoder that reads other frames are refused. Models that the settings name (a teacher, a judge) are looked for; a warning
-    says which is not there.
+    An engine that cannot hold the model is refused, and a vocoder that is not there or reads other frames. Models that the settings
+    name (a teacher, a judge) are looked for; a warning says which is not there.
 
     Contracts of your own (validate.contracts) are tried on the first rows. Without the corpus, their SQL and names are checked.
     """

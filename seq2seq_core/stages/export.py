@@ -51,8 +51,8 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     """Writes ``models/served``.
 
     Args:
-        settings: the decoding options, the engine, the vocoder and the confidence of the section ``evaluate``; of ``runtime`` the device, the
-            number of threads and the progress display.
+        settings: the decoding options, the engine, the vocoder and the confidence of the section ``evaluate``; of ``runtime`` the
+            device, the number of threads and the progress display.
         paths: the workspace; reads ``models/bundle`` and, for confidence and lexicon, ``data/prepared``; writes ``models/served``.
         recorder: not used; the settings are already the run's parameters.
 

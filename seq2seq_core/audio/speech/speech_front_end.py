@@ -17,14 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.audio.speech.speech_samples import Samples, set_loudness, trim_silence
-from seq2seq_core.config.speech.speech_settings import SpeechSettings
+from seq2seq_core.config.speech.speech_settings import ADDED_TO_SPECTRA, SpeechSettings
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
 
 SMALLEST_SCALE = 1e-3
 """A band whose standard deviation over train is below this is centred only."""
-ABSENT_WHERE_DEFAULT = ("spectrum", "slopes", "padding")
-"""Settings that manifests and bundles leave out where they have their defaults, as earlier files do."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -74,8 +72,9 @@ class SpeechFrontEnd(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Manifests and bundles with the spectra of before stay byte for byte what they were.
         values: dict[str, Any] = write(self)
-        for name in ABSENT_WHERE_DEFAULT:
+        for name in ADDED_TO_SPECTRA:
             if getattr(self.settings, name) == SpeechSettings.model_fields[name].default:
                 values["settings"].pop(name, None)
         return values

@@ -14,6 +14,8 @@ Slopes = Literal["mel", "hertz"]
 """The scale on which the sides of a band are straight."""
 Padding = Literal["none", "center"]
 """Samples that are added at both ends of a recording."""
+ADDED_TO_SPECTRA = ("spectrum", "slopes", "padding")
+"""Settings that no recogniser's spectra have; at their defaults spectra are what they were before there were these."""
 
 
 class SpeechSettings(Section):
@@ -108,8 +110,8 @@ class VocoderSettings(Section):
     """What makes sound of frames."""
 
     name: Literal["griffin_lim", "vocos"] = "griffin_lim"
-    """``griffin_lim``: the algorithm of Griffin and Lim (1984), ``evaluate.speech.iterations`` of it. ``vocos``: a network by Siuzdak
-    (2023), whose weights are on the disk; ``tokenize.speech`` must make the frames that it was trained on."""
+    """``griffin_lim``: the algorithm of Griffin and Lim (1984), by ``evaluate.speech.iterations``. ``vocos``: a network (Siuzdak
+    2023) whose weights are on the disk; ``tokenize.speech`` must make the frames that it was trained on."""
     path: str = ""
     """Folder of a network, relative to the workspace: its ``config.yaml``, and ``model.safetensors`` or ``pytorch_model.bin``. The
     weights are copied into the bundle. Nothing is downloaded."""

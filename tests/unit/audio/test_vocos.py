@@ -1,4 +1,4 @@
-"""A Vocos network reads its authors' files and frames; its sound is by formulas, and beside its authors' package where that loads."""
+"""A Vocos network reads its authors' files and frames; its sound is checked by formulas, and beside their package."""
 
 from __future__ import annotations
 

@@ -22,16 +22,22 @@ from seq2seq_core.audio.vocos.vocos_vocoder import VocosVocoder
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.speech.speech_settings import VocoderSettings
+from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
 from seq2seq_core.errors import BundleError, ConfigError, UserError
+from seq2seq_core.evaluation.drawing import plots
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.judges.judged_speech import open_judge
 from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
 from seq2seq_core.serving.found_models import with_model_folders
+from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.stages.code import run_code
 from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.evaluating.named_vocoder import check_vocoder
 from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
@@ -43,6 +49,14 @@ from .conftest import VALUES, make_settings
 FORM = VocosForm(sample_rate=RATE, num_mels=20, fft_size=128, hop_samples=50, width=16, inner_width=24, num_layers=2)
 SPEECH = VALUES["tokenize"]["speech"] | FRAMES
 SHORT = {"max_steps": 2, "validate_every_steps": 2, "warmup_steps": 1}
+
+
+class Ear:
+    """A recogniser that keeps what it hears."""
+
+    def read(self, samples: Any, sample_rate: int) -> list[str]:
+        self.samples = samples
+        return ["heard"]
 
 
 def settings_with(path: str = "vocos", digest: str = "", speech: dict[str, Any] = SPEECH) -> Settings:
@@ -71,7 +85,8 @@ def test_every_door_gives_the_sound_of_the_network_without_its_files(spoken: Pat
     assert len(expected) == (len(speech.energies_TM) - 1) * 50
     assert np.abs(expected).max() > 0.01
     assert np.array_equal(speech.samples_N, expected)
-    (answer,) = PredictorDecoder(predictor).predictor.predict(["0 3 1"], tags=[{"speaker": "low"}])
+    rows, mode = RequestReader.from_folder(served, RequestLimits()).read({"source": ["0 3 1"], "speaker": ["low"]}, {})
+    (answer,) = PredictorDecoder(predictor).decode(rows, mode, lambda: False)
     heard = [io.BytesIO(base64.b64decode(answer.text))]
     arguments = ["predict", "--model", str(served), "--sound", str(tmp_path / "said"), "--tag", "speaker=low"]
     assert CliRunner().invoke(app, arguments, input="0 3 1\n").exit_code == 0
@@ -79,9 +94,34 @@ def test_every_door_gives_the_sound_of_the_network_without_its_files(spoken: Pat
         assert np.abs(read_recording(one, RATE).samples_N - expected).max() < 1e-4
 
 
-def test_the_evaluation_speaks_with_it_and_says_so(spoken: Paths) -> None:
-    digest = VocosFolder(VocoderSettings(name="vocos", path="vocos"), spoken.root).digest
-    run_evaluate(settings_with(), spoken, NullRecorder())
+class Listener(NullRecorder):
+    """Keeps the recordings that an evaluation logs."""
+
+    keeps_files = True
+
+    def __init__(self) -> None:
+        self.samples = list[Any]()
+
+    def log_file(self, path: Path, folder: str = "") -> None:
+        if path.suffix == ".wav":
+            self.samples.append(read_recording(path, RATE).samples_N)
+
+
+def test_the_evaluation_speaks_with_it_and_says_so(spoken: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = VocosFolder(VocoderSettings(name="vocos", path="vocos"), spoken.root)
+    digest, vocoder = found.digest, VocosVocoder(found.load(), found.digest)
+    monkeypatch.setattr(plots, "can_plot", lambda: False)
+    run_evaluate(settings_with(), spoken, listener := Listener())
+    first = next(iterate_pairs(spoken.prepared_split("test")))
+    judge = open_judge(spoken.served, settings_with(), spoken)
+    (speech,) = judge.speak([first["source"]], [first])
+    expected = vocoder.sound(speech.energies_TM, speech.front_end.log_mel)
+    assert len(listener.samples) == 6
+    assert np.abs(listener.samples[0] - expected).max() < 1e-4
+    ear = Ear()
+    judge.recogniser = ear  # type: ignore[assignment]
+    assert judge.answer([speech], [first]) == ["heard"]
+    assert np.array_equal(ear.samples[0], expected)
     metrics = json.loads(spoken.metrics.read_text())
     rows = [json.loads(line) for line in (spoken.evaluation / "speech.jsonl").read_text().splitlines()]
     assert metrics["test"]["mel_distortion"] == pytest.approx(np.mean([row["distortion"] for row in rows]), abs=1e-3)
@@ -131,7 +171,7 @@ def test_what_does_not_fit_is_told_before_any_stage(tokenized_tones: Path, tmp_p
     inputs = json.loads((paths.code_digests / "export.json").read_text())["outside_inputs"]
     assert inputs == {"vocoder": VocosFolder(VocoderSettings(name="vocos", path="vocos"), paths.root).digest}
     moved = with_model_folders(settings_with(), ["evaluate"], paths)  # a preflight, an ablation: the same files from elsewhere
-    run_code(moved, Paths(tmp_path / "elsewhere"), NullRecorder())
+    check_vocoder(moved, Paths(tmp_path / "elsewhere"))
 
 
 def test_settings_of_a_vocoder_that_contradict_one_another() -> None:

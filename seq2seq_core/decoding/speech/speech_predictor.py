@@ -22,10 +22,9 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.argument_types import check_types
+from seq2seq_core.decoding.argument_types import AskedAnswers, check_types
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
-from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import MAX_BATCH_TOKENS, Predictor
@@ -138,31 +137,21 @@ class SpeechPredictor(Predictor):
                 speech[place] = Speech(one, self.front_end, self.vocoder, rows[place])
         return speech
 
-    def _predict(
-        self,
-        sources: Sequence[SourceItem],
-        options: DecodingOptions,
-        batch_sentences: int,
-        prefixes: Sequence[str] | None,
-        keep_alignments: bool,
-        tags: Sequence[Mapping[str, str]] | None,
-        stop: Stop | None,
-        phrases: AskedPhrases,
-    ) -> list[Prediction]:
+    def _predict(self, sources: Sequence[SourceItem], call: AskedAnswers) -> list[Prediction]:
         """The answer to each source as a text, see :meth:`answer`.
 
         Raises:
             UserError: prefixes, phrases or options of a search are asked for, which speech cannot have; and see :meth:`speak`.
         """
-        check_speech_options(options, self.options)
-        asked = [phrases] if isinstance(phrases, Phrases) else phrases or []
-        if any(prefixes or ()) or not all(one is None or one.is_empty for one in asked):
+        check_speech_options(call.options, self.options)
+        asked = [call.phrases] if isinstance(call.phrases, Phrases) else call.phrases or []
+        if any(call.prefixes or ()) or not all(one is None or one.is_empty for one in asked):
             raise UserError("a model of speech has no words of a target: expected neither prefixes nor phrases, got some")
         texts = [source for source in sources if isinstance(source, str)]
         if len(texts) < len(sources):
             raise UserError("the model reads texts, got a source of another type")
-        speech = self.speak(texts, tags, batch_sentences, stop)
-        answers = self.answer(speech, tags or [{}] * len(speech))
+        speech = self.speak(texts, call.tags, call.batch_sentences, call.stop)
+        answers = self.answer(speech, call.tags or [{}] * len(speech))
         return [
             Prediction(
                 (
@@ -170,7 +159,7 @@ class SpeechPredictor(Predictor):
                         text=text,
                         score=0.0,
                         log_probability=0.0,
-                        alignment=self._align(one) if keep_alignments else None,
+                        alignment=self._align(one) if call.keep_alignments else None,
                         is_cut=one.utterance is not None and one.utterance.is_cut,
                         num_tokens=0 if one.utterance is None else len(one.utterance.frames_TM),
                         num_source_tokens=len(one.row),

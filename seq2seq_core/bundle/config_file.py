@@ -209,9 +209,12 @@ class BundleFile(BaseModel):
     @property
     def payload(self) -> tuple[str, ...]:
         """The names of the bundle's files beside ``config.json``, those that an export adds included."""
-        added = (ENGINE_FILE,) if self.engine is not None and self.engine.has_file else ()
-        added += (LEXICON_FILE,) if self.lexicon is not None else ()
-        return (*self.config.payload, *added, *((VOCODER_FILE,) if self.vocoder is not None else ()))
+        is_there = {
+            ENGINE_FILE: self.engine is not None and self.engine.has_file,
+            LEXICON_FILE: self.lexicon is not None,
+            VOCODER_FILE: self.vocoder is not None,
+        }
+        return (*self.config.payload, *(name for name, is_so in is_there.items() if is_so))
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:

@@ -40,7 +40,8 @@ class ConvNeXtBlock(nn.Module):
         """Other values_1DT."""
         mixed_1TD = self.norm(self.dwconv(values_1DT).transpose(1, 2))
         changed_1TD = self.gamma * self.pwconv2(nn.functional.gelu(self.pwconv1(mixed_1TD)))
-        return values_1DT + changed_1TD.transpose(1, 2)
+        sum_1DT: Tensor = values_1DT + changed_1TD.transpose(1, 2)
+        return sum_1DT
 
 
 class VocosBackbone(nn.Module):

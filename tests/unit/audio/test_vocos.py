@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def test_equal_frames_are_equal_sound_within_the_full_scale_and_one_frame_has_so
     assert np.array_equal(sounds[0], sounds[2])
     network = one.load()
     with torch.no_grad():
-        network.head.out.bias += 12.0
+        network.head.out.bias.add_(12.0)
     loud = VocosVocoder(network, one.digest)
     assert np.abs(loud.sound(energies, FRONT_END.log_mel)).max() == pytest.approx(1.0)
     assert loud.sound(energies[:1], FRONT_END.log_mel).shape == (256,)
@@ -158,17 +159,13 @@ def test_settings_that_make_other_frames_are_named_with_those_that_fit() -> None
 
 def test_frames_and_sound_are_those_of_the_package_of_its_authors(tmp_path: Path) -> None:
     try:
-        import vocos
-        from vocos.feature_extractors import MelSpectrogramFeatures
-        from vocos.heads import ISTFTHead
-        from vocos.models import VocosBackbone
+        package = importlib.import_module("vocos")
+        parts = [importlib.import_module(f"vocos.{name}") for name in ("feature_extractors", "models", "heads")]
     except (ImportError, OSError) as error:
         pytest.skip(f"the package vocos does not load here: {error}")
-    theirs = vocos.Vocos(
-        MelSpectrogramFeatures(),
-        VocosBackbone(100, FORM.width, FORM.inner_width, FORM.num_layers),
-        ISTFTHead(32, 1024, 256, "center"),
-    ).eval()
+    features, models, heads = parts
+    backbone = models.VocosBackbone(100, FORM.width, FORM.inner_width, FORM.num_layers)
+    theirs = package.Vocos(features.MelSpectrogramFeatures(), backbone, heads.ISTFTHead(FORM.width, 1024, 256, "center")).eval()
     write_vocos(tmp_path, FORM)
     theirs.load_state_dict(VocosNetwork.state_dict(open_folder(tmp_path).load()), strict=False)
     (tmp_path / "model.safetensors").unlink()

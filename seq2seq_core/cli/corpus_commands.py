@@ -173,8 +173,7 @@ def check_settings(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.corpus_survey.contract_check import check_contracts
         from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
-        from seq2seq_core.stages.evaluating.named_vocoder import check_vocoder
-        from seq2seq_core.stages.looking_ahead import check_engine, missing_models
+        from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder, missing_models
 
         if settings_file is None or workspace is not None:
             paths = resolve_workspace(workspace)

@@ -62,8 +62,7 @@ def train(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
         from seq2seq_core.serving.found_models import find_judges
-        from seq2seq_core.stages.evaluating.named_vocoder import check_vocoder
-        from seq2seq_core.stages.looking_ahead import check_engine
+        from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder
         from seq2seq_core.stages.train import run_train
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder

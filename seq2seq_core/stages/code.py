@@ -11,8 +11,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stage_history.kept_code import keep_code
 from seq2seq_core.stage_table import STAGES, Stage
-from seq2seq_core.stages.evaluating.named_vocoder import check_vocoder
-from seq2seq_core.stages.looking_ahead import check_engine
+from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder
 from seq2seq_core.tracking.dvc_experiment import find_home
 
 NAME = "code"

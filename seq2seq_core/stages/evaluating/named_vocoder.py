@@ -14,20 +14,6 @@ if TYPE_CHECKING:
     from seq2seq_core.audio.vocos.vocos_files import VocosFolder
 
 
-def check_vocoder(settings: Settings, paths: Paths) -> None:
-    """Refuses a network whose files cannot be used, or that reads other frames than ``tokenize`` makes.
-
-    Args:
-        settings: ``evaluate.speech``, ``corpus.sample_rate`` and ``tokenize.speech``.
-        paths: the workspace, at whose root a relative path starts.
-
-    Raises:
-        UserError: a file is missing or of another form, the digest is another one, or settings do not fit; names those that would.
-    """
-    if settings.tokenize.speech is not None:
-        find_vocoder(settings, settings.tokenize.speech, settings.corpus.sample_rate, paths)
-
-
 def find_vocoder(settings: Settings, speech: SpeechSettings, sample_rate: int, paths: Paths) -> VocosFolder | None:
     """The network that the settings name, which reads certain frames; None: they name none.
 
@@ -38,7 +24,7 @@ def find_vocoder(settings: Settings, speech: SpeechSettings, sample_rate: int, p
         paths: the workspace.
 
     Raises:
-        UserError: see :func:`check_vocoder`.
+        UserError: a file is missing or of another form, the digest is another one, or settings do not fit; names those that would.
     """
     if not settings.evaluate.speech.vocoder.path:
         return None

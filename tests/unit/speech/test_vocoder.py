@@ -37,8 +37,8 @@ from seq2seq_core.serving.found_models import with_model_folders
 from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.stages.code import run_code
 from seq2seq_core.stages.evaluate import run_evaluate
-from seq2seq_core.stages.evaluating.named_vocoder import check_vocoder
 from seq2seq_core.stages.export import run_export
+from seq2seq_core.stages.looking_ahead import check_vocoder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from tests.spoken_tones import RATE

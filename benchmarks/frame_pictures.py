@@ -20,7 +20,7 @@ from seq2seq_core.corpus.samples.sample_pictures import draw_line
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
 from seq2seq_core.evaluation.drawing.attention_pictures import plot_line_attention
-from seq2seq_core.evaluation.drawing.plots import save_figure
+from seq2seq_core.evaluation.speech.speech_plots import plot_speech
 
 INTO = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 LINE = "Tuesday, 4 March 1986"
@@ -54,26 +54,12 @@ def show_speech(bundle: Path, text: str, tags: dict[str, str], into: Path) -> No
         tags: of the text.
         into: the PNG file.
     """
-    from matplotlib.figure import Figure
-
     predictor = Predictor.from_folder(bundle)
     assert isinstance(predictor, SpeechPredictor), "expected a model of speech"
     (speech,) = predictor.speak([text], [tags])
     assert speech.utterance is not None, "expected some text"
-    labels, seconds = predictor.sources.names(speech.row), len(speech.energies_TM) * speech.front_end.frame_seconds
-    figure = Figure(figsize=(8.0, 5.4), dpi=110, layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    half = speech.front_end.sample_rate / 2000
-    upper.imshow(
-        speech.energies_TM.T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(speech.energies_TM.T))
-    )
-    upper.set_ylabel(f"mel band, up to {half:g} kHz")
-    weights_SR = speech.utterance.attention_RS.T
-    lower.imshow(weights_SR, aspect="auto", cmap="Blues", vmin=0.0, vmax=1.0, extent=(0, seconds, len(labels), 0))
-    lower.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=7)
-    lower.tick_params(axis="y", length=0)
-    lower.set_xlabel("seconds")
-    save_figure(figure, into)
+    labels, seconds = predictor.sources.names(speech.row), speech.front_end.frame_seconds
+    plot_speech(into, speech.energies_TM, None, speech.utterance.attention_RS, labels, seconds)
 
 
 def main() -> None:

@@ -113,6 +113,7 @@ Reads models/bundle and, to calibrate the confidence, data/prepared/dev.jsonl; w
 evaluated, registered, served and used by s2s predict.
 With --to it writes the model for use elsewhere instead, with a certificate: parity with the reference on dev, quality
 lost with its interval, size and speed. Example: s2s export --to ctranslate2 --compute int8 --output FOLDER""",
+        outside_inputs="seq2seq_core.stages.evaluating.named_vocoder:digest_outside_inputs",
         bundle="served",
     ),
     Stage(

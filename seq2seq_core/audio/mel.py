@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from seq2seq_core.config.speech.speech_settings import Padding, Slopes, Spectrum
 from seq2seq_core.config.tokenize import AudioSettings
 
 Array = NDArray[np.float64]
@@ -28,10 +29,10 @@ def mel_to_hertz(mel: Array) -> Array:
     return hertz
 
 
-def mel_filters(num_mels: int, fft_size: int, sample_rate: int, low_hz: float, high_hz: float) -> Array:
-    """Weights filters_KM of the bins of a power spectrum in each band.
+def mel_filters(num_mels: int, fft_size: int, sample_rate: int, low_hz: float, high_hz: float, slopes: Slopes = "mel") -> Array:
+    """Weights filters_KM of the bins of a spectrum in each band.
 
-    A band rises from 0 at its lower neighbour's centre to 1 at its own and falls to 0 at its upper neighbour's, linearly in mel.
+    A band rises from 0 at its lower neighbour's centre to 1 at its own and falls to 0 at its upper neighbour's, in straight lines.
 
     Args:
         num_mels: M.
@@ -39,13 +40,18 @@ def mel_filters(num_mels: int, fft_size: int, sample_rate: int, low_hz: float, h
         sample_rate: samples a second.
         low_hz: the lower edge of the first band.
         high_hz: the upper edge of the last band.
+        slopes: the scale on which the lines are straight.
 
     Raises:
         ValueError: a band is so narrow that no bin falls into it.
     """
     low_mel, high_mel = hertz_to_mel(np.array([low_hz, high_hz])).tolist()
     edges = np.linspace(low_mel, high_mel, num_mels + 2)
-    bins_K1 = hertz_to_mel(np.arange(fft_size // 2 + 1) * sample_rate / fft_size)[:, None]
+    bins_K1 = (np.arange(fft_size // 2 + 1) * sample_rate / fft_size)[:, None]
+    if slopes == "mel":
+        bins_K1 = hertz_to_mel(bins_K1)
+    else:
+        edges = mel_to_hertz(edges)
     rising_KM = (bins_K1 - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling_KM = (edges[2:] - bins_K1) / (edges[2:] - edges[1:-1])
     filters_KM: Array = np.maximum(0.0, np.minimum(rising_KM, falling_KM))
@@ -62,6 +68,9 @@ class LogMel:
     Args:
         settings: window, hop, bands and floor.
         sample_rate: samples a second.
+        spectrum: what a band sums up; power is called energy here in either case.
+        slopes: of the bands.
+        padding: at both ends of a recording.
 
     Raises:
         ValueError: a band is so narrow that no bin falls into it.
@@ -72,7 +81,15 @@ class LogMel:
         fft_size: the smallest power of two that is not below W.
     """
 
-    def __init__(self, settings: AudioSettings, sample_rate: int) -> None:
+    def __init__(
+        self,
+        settings: AudioSettings,
+        sample_rate: int,
+        spectrum: Spectrum = "power",
+        slopes: Slopes = "mel",
+        padding: Padding = "none",
+    ) -> None:
+        self.spectrum, self.padding = spectrum, padding
         self.window_samples = max(2, round(settings.window_ms * sample_rate / 1000))
         self.hop_samples = max(1, round(settings.hop_ms * sample_rate / 1000))
         self.fft_size = 1 << (self.window_samples - 1).bit_length()
@@ -80,11 +97,16 @@ class LogMel:
         # A period of W, not W - 1: the window whose shifted copies add up evenly (Harris 1978, section IV).
         self.window_W = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(self.window_samples) / self.window_samples)
         high_hz = settings.high_hz or sample_rate / 2
-        self.filters_KM = mel_filters(settings.num_mels, self.fft_size, sample_rate, settings.low_hz, high_hz)
+        self.filters_KM = mel_filters(settings.num_mels, self.fft_size, sample_rate, settings.low_hz, high_hz, slopes)
 
     def num_frames(self, num_samples: int) -> int:
         """S: as many windows as fit; one for a recording that is shorter than a window."""
-        return 1 + max(0, num_samples - self.window_samples) // self.hop_samples
+        return 1 + max(0, num_samples + 2 * self._added_samples - self.window_samples) // self.hop_samples
+
+    @property
+    def _added_samples(self) -> int:
+        """Mirrored samples at each end."""
+        return self.window_samples // 2 if self.padding == "center" else 0
 
     def energies(self, samples_N: NDArray[np.float32]) -> NDArray[np.float32]:
         """log(max(energy of the band, floor)), natural: energies_SM.
@@ -92,8 +114,11 @@ class LogMel:
         Args:
             samples_N: from -1 to 1; at least one. A recording shorter than a window is padded with zeros.
         """
-        padded_N = np.pad(samples_N.astype(np.float64), (0, max(0, self.window_samples - len(samples_N))))
+        padded_N = np.pad(samples_N.astype(np.float64), self._added_samples, mode="reflect")
+        padded_N = np.pad(padded_N, (0, max(0, self.window_samples - len(padded_N))))
         windows_SW = sliding_window_view(padded_N, self.window_samples)[:: self.hop_samples]
-        power_SK = np.abs(np.fft.rfft(windows_SW * self.window_W, self.fft_size)) ** 2
-        energies_SM: NDArray[np.float32] = np.log(np.maximum(power_SK @ self.filters_KM, self.log_floor)).astype(np.float32)
+        bins_SK = np.abs(np.fft.rfft(windows_SW * self.window_W, self.fft_size))
+        if self.spectrum == "power":
+            bins_SK = bins_SK**2
+        energies_SM: NDArray[np.float32] = np.log(np.maximum(bins_SK @ self.filters_KM, self.log_floor)).astype(np.float32)
         return energies_SM

@@ -20,6 +20,7 @@ import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
+from seq2seq_core.audio.speech.vocoder import Vocoder
 from seq2seq_core.bundle.bundle_folder import check_files, check_names
 from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
@@ -37,6 +38,7 @@ from seq2seq_core.bundle.config_file import (
 from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, read_lexicon
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_header, load_weights, unique_tensors
+from seq2seq_core.bundle.vocoder_file import read_vocoder
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
@@ -91,6 +93,7 @@ class Bundle:
         engine_file: its converted weights; None: it makes its own of the model's.
         calibrator: turns a decoded answer into its confidence; None: answers have none.
         lexicon: what train has for each question; None: there is no lexicon.
+        vocoder: the network that makes sound of frames; None: it has none.
     """
 
     model: AnyModel
@@ -104,6 +107,7 @@ class Bundle:
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
     lexicon: Mapping[Question, KnownTarget] | None = None
+    vocoder: Vocoder | None = None
 
     @property
     def target_tokenizer(self) -> SubwordModel:
@@ -200,7 +204,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         model.silent_ids = tuple(target_model.tag_ids)
     parts = (model.to(place).eval(), source_tokenizer, target_model, config, content.data_digests, place)
     lexicon = None if content.lexicon is None else read_lexicon(folder, config)
-    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)
+    vocoder = None if content.vocoder is None else read_vocoder(folder, content.vocoder)
+    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon, vocoder)
 
 
 def check_bundle(folder: Path) -> BundleFile:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
+from seq2seq_core.bundle.stored_vocoder import StoredVocoder
 from seq2seq_core.config.decoding_options import QUANTIZED_TYPES, ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordKind
@@ -27,9 +28,10 @@ FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
 LEXICON_FILE = "lexicon.jsonl"
+VOCODER_FILE = "vocoder.safetensors"
 INITIAL_BUNDLE, JUDGE_BUNDLE = "initial_bundle", "judge_bundle"
 """Names, among the data digests, of the bundle that a training started from, and of those that judged in it."""
-ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
+ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon", "vocoder")
 """Fields that only a served bundle has, and not each."""
 ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}
 ABSENT_SETTINGS_WHERE_OFF: dict[str, object] = {"front_end": None, "grid_positions": "none", "ctc": False, "frames": None}
@@ -194,6 +196,9 @@ class BundleFile(BaseModel):
     """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
     lexicon: Annotated[int, Field(ge=0)] | None = None
     """Entries of the lexicon, a file in the bundle; None: there is none. Left out of the file in that case."""
+    vocoder: StoredVocoder | None = None
+    """The network that makes sound of frames, with a file in the bundle; None: Griffin and Lim's algorithm does, where frames are
+    targets. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -203,9 +208,13 @@ class BundleFile(BaseModel):
 
     @property
     def payload(self) -> tuple[str, ...]:
-        """The names of the bundle's files beside ``config.json``, those of the engine and the lexicon included."""
-        added = (ENGINE_FILE,) if self.engine is not None and self.engine.has_file else ()
-        return (*self.config.payload, *added, *((LEXICON_FILE,) if self.lexicon is not None else ()))
+        """The names of the bundle's files beside ``config.json``, those that an export adds included."""
+        is_there = {
+            ENGINE_FILE: self.engine is not None and self.engine.has_file,
+            LEXICON_FILE: self.lexicon is not None,
+            VOCODER_FILE: self.vocoder is not None,
+        }
+        return (*self.config.payload, *(name for name, is_so in is_there.items() if is_so))
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:
@@ -214,6 +223,10 @@ class BundleFile(BaseModel):
         for name in ADDED_BY_EXPORT:
             if getattr(self, name) is not None and self.trained_digest is None:
                 raise ValueError(f"{name} must be left out of a bundle that is not an export")
+        if self.vocoder is not None:
+            speech = self.config.speech
+            if speech is None or (reason := self.vocoder.form.why_not(speech.settings, speech.sample_rate)):
+                raise ValueError(f"vocoder must read the frames of the model: {reason if speech else 'it writes none'}")
         sides = self.config.tokenized_sides
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.vocos.vocos_files import VocosFolder
 from seq2seq_core.bundle.bundle import check_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import (
@@ -21,6 +22,7 @@ from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
     ENGINE_FILE,
     LEXICON_FILE,
+    VOCODER_FILE,
     BundleFile,
     StoredEngine,
     read_config,
@@ -28,6 +30,7 @@ from seq2seq_core.bundle.config_file import (
 )
 from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, write_lexicon
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
+from seq2seq_core.bundle.vocoder_file import write_vocoder
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError, MissingInput
@@ -60,6 +63,7 @@ def export_bundle(
     converted: ConvertedModel | None = None,
     calibrate: Calibration = lambda _: None,
     lexicon: Mapping[Question, KnownTarget] | None = None,
+    vocoder: VocosFolder | None = None,
 ) -> None:
     """Writes a bundle with the weights of a trained one; the same bytes for the same arguments.
 
@@ -70,8 +74,10 @@ def export_bundle(
         converted: the model for the engine that decodes; None: PyTorch decodes, at float32.
         calibrate: is given the bundle without a calibrator, and decodes with it.
         lexicon: what train has for each question; None: there is no lexicon.
+        vocoder: the network that makes sound of frames, which reads the frames of the model; None: there is none.
 
     Raises:
+        UserError: the weights of the vocoder cannot be used.
         BundleError: a file of the trained bundle is missing, surplus, changed or of another format.
     """
     content = check_bundle(trained)
@@ -88,6 +94,10 @@ def export_bundle(
         if lexicon is not None:
             write_lexicon(draft, lexicon)
             exported["lexicon"], digests[LEXICON_FILE] = len(lexicon), file_digest(draft / LEXICON_FILE)
+        if vocoder is not None:
+            exported["vocoder"] = write_vocoder(draft, vocoder)
+            shutil.copymode(draft / content.config.payload[-1], draft / VOCODER_FILE)  # as for the model's weights
+            digests[VOCODER_FILE] = file_digest(draft / VOCODER_FILE)
         write_config(draft, without := content.model_copy(update={**exported, "digests": digests}))
         if (calibrator := calibrate(draft)) is not None:
             write_config(draft, without.model_copy(update={"calibrator": calibrator}))

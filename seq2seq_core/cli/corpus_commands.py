@@ -163,8 +163,8 @@ def check_settings(
 ) -> None:
     """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows.
 
-    An engine that cannot hold the model is refused. Models that the settings name (a teacher, a judge) are looked for; a warning
-    says which is not there.
+    An engine that cannot hold the model is refused, and a vocoder that is not there or reads other frames. Models that the settings
+    name (a teacher, a judge) are looked for; a warning says which is not there.
 
     Contracts of your own (validate.contracts) are tried on the first rows. Without the corpus, their SQL and names are checked.
     """
@@ -173,7 +173,7 @@ def check_settings(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.corpus_survey.contract_check import check_contracts
         from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
-        from seq2seq_core.stages.looking_ahead import check_engine, missing_models
+        from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder, missing_models
 
         if settings_file is None or workspace is not None:
             paths = resolve_workspace(workspace)
@@ -183,6 +183,7 @@ def check_settings(
         for caution in checked.cautions():
             typer.echo(f"warning: {caution}", err=True)
         check_engine(checked)
+        check_vocoder(checked, paths)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
         for reason in missing_models(checked, paths):
             typer.echo(f"warning: {reason}", err=True)

@@ -62,7 +62,7 @@ def train(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
         from seq2seq_core.serving.found_models import find_judges
-        from seq2seq_core.stages.looking_ahead import check_engine
+        from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder
         from seq2seq_core.stages.train import run_train
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
@@ -86,6 +86,7 @@ def train(
         recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
         if is_heard:
             check_engine(settings)
+            check_vocoder(settings, paths)
             _say_outlook(settings, paths)
             stack.enter_context(_reported("train", settings, paths))
         run_train(settings, paths, recorder, is_anew, initial, judges)

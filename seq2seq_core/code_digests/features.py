@@ -82,6 +82,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.corpus.recordings": ("audio", "speech"),
     "seq2seq_core.audio": ("audio", "speech"),
     "seq2seq_core.audio.speech": ("speech",),
+    "seq2seq_core.audio.vocos": ("vocoder:vocos",),
     "seq2seq_core.batching.frame_batch": ("speech",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.augmentation": ("augment",),
@@ -187,6 +188,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
     elif "evaluate" in sections:
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
         found += ANY_MODEL if settings.evaluate.speech.read_back else ()
+    if "evaluate" in sections and settings.evaluate.speech.vocoder.path:
+        found.append(f"vocoder:{settings.evaluate.speech.vocoder.name}")
     if settings.evaluate.confidence_event != "none":
         found.append("confidence")
     if settings.evaluate.lexicon:

@@ -1,14 +1,41 @@
-"""Checks of the arguments of a prediction that are easily mistaken for one another."""
+"""The arguments of a prediction, and checks of those that are easily mistaken for one another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.json_text import shorten
 
 EXPECTED = "Phrases(force=..., forbid=..., glossary=...)"
+
+
+@dataclass(frozen=True)
+class AskedAnswers:
+    """What a call of :meth:`~seq2seq_core.decoding.predictor.Predictor.predict` asks for besides its sources.
+
+    Attributes:
+        options: the decoding options.
+        batch_sentences: most sources decoded together.
+        prefixes: for each source.
+        keep_alignments: whether hypotheses carry their alignment.
+        tags: the columns of each source.
+        stop: whether to end now.
+        phrases: what targets must and must not contain.
+    """
+
+    options: DecodingOptions
+    batch_sentences: int
+    prefixes: Sequence[str] | None
+    keep_alignments: bool
+    tags: Sequence[Mapping[str, str]] | None
+    stop: Stop | None
+    phrases: AskedPhrases
 
 
 def check_types(sources: object, phrases: object) -> None:

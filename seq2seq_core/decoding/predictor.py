@@ -19,7 +19,7 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.argument_types import check_types
+from seq2seq_core.decoding.argument_types import AskedAnswers, check_types
 from seq2seq_core.decoding.confidence.abstention import check_threshold, withhold
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.engine_choice import load_engine
@@ -164,20 +164,12 @@ class Predictor:
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         assert not isinstance(tags, Mapping), "several sources have a mapping each"
-        return self._predict(sources, options or self.options, batch_sentences, prefixes, keep_alignments, tags, stop, phrases)
+        options = options or self.options
+        return self._predict(sources, AskedAnswers(options, batch_sentences, prefixes, keep_alignments, tags, stop, phrases))
 
-    def _predict(
-        self,
-        sources: Sequence[SourceItem],
-        options: DecodingOptions,
-        batch_sentences: int,
-        prefixes: Sequence[str] | None,
-        keep_alignments: bool,
-        tags: Sequence[Mapping[str, str]] | None,
-        stop: Stop | None,
-        phrases: AskedPhrases,
-    ) -> list[Prediction]:
+    def _predict(self, sources: Sequence[SourceItem], call: AskedAnswers) -> list[Prediction]:
         """The prediction of each source; the arguments are those of :meth:`predict`, whose types it has checked."""
+        options, prefixes, tags = call.options, call.prefixes, call.tags
         check_threshold(options, self.bundle.calibrator)
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
@@ -187,7 +179,7 @@ class Predictor:
         texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
-        asked = self.phrases.read(phrases, sources)
+        asked = self.phrases.read(call.phrases, sources)
         check_rooms(asked, options, starts)
         known: list[TextHypothesis | None] = [None] * len(sources)
         wants_others = options.num_hypotheses > 1
@@ -196,13 +188,15 @@ class Predictor:
             known = find_known(self.bundle, sources, tags, options, is_free)
         for width, group in groups_of_phrases(asked, options):
             own = options if width == options.rows_per_source else options.override(beam_size=width)
-            engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)
+            engine = self.engine_for(own, call.keep_alignments, asked[group[0]] is not None)
             if not (places := [place for place in group if len(ids[place]) and (wants_others or known[place] is None)]):
                 continue
             rows, wanted = [ids[place] for place in places], [asked[place] for place in places]
-            bounds = BatchBounds(batch_sentences, MAX_BATCH_TOKENS // width)
+            bounds = BatchBounds(call.batch_sentences, MAX_BATCH_TOKENS // width)
             try:
-                found = engine.decode(rows, own, bounds, keep_alignments, [starts[place] for place in places], stop, wanted)
+                found = engine.decode(
+                    rows, own, bounds, call.keep_alignments, [starts[place] for place in places], call.stop, wanted
+                )
             except NonFiniteOutput as error:
                 raise NonFiniteOutput(places[error.place]) from None
             for place, row, hypotheses in zip(places, rows, found, strict=True):

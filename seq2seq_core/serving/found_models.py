@@ -29,7 +29,14 @@ def with_model_folders(settings: Settings, sections: Sequence[str], paths: Paths
         name: with_references(settings.section_named(name), name, lambda model: folder_of(model, settings, paths))
         for name in sections
     }
-    return settings.model_copy(update=changed)
+    found = settings.model_copy(update=changed)
+    vocoder = found.evaluate.speech.vocoder
+    if "evaluate" not in sections or not vocoder.path:
+        return found
+    speech = found.evaluate.speech.model_copy(
+        update={"vocoder": vocoder.model_copy(update={"path": str(paths.root.absolute() / vocoder.path)})}
+    )
+    return found.model_copy(update={"evaluate": found.evaluate.model_copy(update={"speech": speech})})
 
 
 def folder_of(model: NamedModel, settings: Settings, paths: Paths) -> str:

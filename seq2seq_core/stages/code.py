@@ -11,7 +11,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stage_history.kept_code import keep_code
 from seq2seq_core.stage_table import STAGES, Stage
-from seq2seq_core.stages.looking_ahead import check_engine
+from seq2seq_core.stages.looking_ahead import check_engine, check_vocoder
 from seq2seq_core.tracking.dvc_experiment import find_home
 
 NAME = "code"
@@ -28,9 +28,10 @@ def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
 
     Raises:
         UserError, BundleError, TrackingUnreachable: an input that DVC does not see cannot be found; a UserError also where a later
-            stage would refuse the engine.
+            stage would refuse the engine or the vocoder.
     """
     check_engine(settings)
+    check_vocoder(settings, paths)
     contents = {stage.name: describe_code(stage, settings, paths) for stage in STAGES if stage.name != NAME}
     with atomic.new_folder(paths.code_digests) as draft:
         for name, content in contents.items():

@@ -29,6 +29,7 @@ from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.confidence.calibrator_fit import fit_calibrator, read_dev
 from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.evaluating.named_vocoder import find_vocoder
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +51,15 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     """Writes ``models/served``.
 
     Args:
-        settings: the decoding options, the engine and the confidence of the section ``evaluate``; of ``runtime`` the device, the
-            number of threads and the progress display.
+        settings: the decoding options, the engine, the vocoder and the confidence of the section ``evaluate``; of ``runtime`` the
+            device, the number of threads and the progress display.
         paths: the workspace; reads ``models/bundle`` and, for confidence and lexicon, ``data/prepared``; writes ``models/served``.
         recorder: not used; the settings are already the run's parameters.
 
     Raises:
         MissingInput: there is no trained bundle.
         BundleError: the trained bundle cannot be used.
-        UserError: the engine that the settings name cannot hold the model, or its package is missing.
+        UserError: the engine that the settings name cannot hold the model, or its package is missing; or a vocoder cannot be used.
     """
     if not paths.bundle.is_dir():
         raise MissingInput(f"{paths.bundle}: no such model bundle; {how_to_make(paths.bundle, 'train')}")
@@ -67,8 +68,16 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     engine = None if config.speech is not None else choose_engine(section, config)
     converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
     lexicon = _collect(settings, paths) if section.lexicon else None
+    speech = config.speech
+    vocoder = None if speech is None else find_vocoder(settings, speech.settings, speech.sample_rate, paths)
     export_bundle(
-        paths.bundle, paths.served, section.decoding, converted, lambda folder: _calibrate(folder, settings, paths), lexicon
+        paths.bundle,
+        paths.served,
+        section.decoding,
+        converted,
+        lambda folder: _calibrate(folder, settings, paths),
+        lexicon,
+        vocoder,
     )
     logger.info(
         "%s holds the model of %s and the decoding options of the section evaluate; %s decodes",

@@ -9,6 +9,7 @@ from seq2seq_core.bundle.config_file import MAX_VOCABULARY, BundleConfig
 from seq2seq_core.config.named.named_models import NamedModel, with_references
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import Seq2SeqError, UserError
+from seq2seq_core.stages.evaluating.named_vocoder import find_vocoder
 
 SECTIONS_WITH_MODELS = ("prepare", "tokenize", "train", "evaluate")
 """Sections whose settings may name a model."""
@@ -64,3 +65,17 @@ def check_engine(settings: Settings) -> None:
     )
     if reason := why_not_hold(config) or why_not_decode(settings.evaluate.decoding, MAX_VOCABULARY):
         raise UserError(f"evaluate.engine: must be auto or torch here, got ctranslate2, which cannot do it: {reason}")
+
+
+def check_vocoder(settings: Settings, paths: Paths) -> None:
+    """Refuses a network whose files cannot be used, or that reads other frames than ``tokenize`` makes.
+
+    Args:
+        settings: ``evaluate.speech``, ``corpus.sample_rate`` and ``tokenize.speech``.
+        paths: the workspace, at whose root a relative path starts.
+
+    Raises:
+        UserError: a file is missing or of another form, the digest is another one, or settings do not fit; names those that would.
+    """
+    if settings.tokenize.speech is not None:
+        find_vocoder(settings, settings.tokenize.speech, settings.corpus.sample_rate, paths)

@@ -229,6 +229,14 @@ def test_another_engine_leaves_the_training_fresh() -> None:
     assert digest_stage(find_stage("train"), small) == digest_stage(find_stage("train"), recurrent)
 
 
+def test_the_network_of_a_vocoder_counts_where_sound_is_made() -> None:
+    case, network = CASES["speech"], "seq2seq_core.audio.vocos.vocos_network"
+    named = _settings(case | {"evaluate": case["evaluate"] | {"speech": {"vocoder": {"name": "vocos", "path": "vocos"}}}})
+    for stage, is_reached in (("train", False), ("export", True), ("evaluate", True)):
+        assert (network in _reached(find_stage(stage), named)) == is_reached
+        assert network not in _reached(find_stage(stage), _settings(case))
+
+
 def test_every_module_of_the_table_exists() -> None:
     for name in (*SILENT, *NEEDED_BY, *PARTS):
         assert find_module(name) is not None, name

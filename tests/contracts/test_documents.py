@@ -22,10 +22,17 @@ REST_OF_THE_FILE: dict[str, Any] = {"corpus": {"path": "x", "files": {"train": [
 """Sections that every file needs, for pages that show others."""
 MONOLINGUAL = [{"file": f"{language}.txt", "language": language} for language in ("en", "de")]
 OTHER_SECTIONS: dict[str, dict[str, Any]] = {
+    "synthesis.md": {
+        "corpus": REST_OF_THE_FILE["corpus"] | {"target_kind": "audio"},
+        "model": {"frames": {}},
+        "train": {"phases": [{"objective": "frames"}]},
+        "evaluate": {"beam_size": 1, "metrics": ["mel_distortion"]},
+        "register": {"model_name": "voice", "metric": "mel_distortion"},
+    },
     "unsupervised.md": {
         "corpus": REST_OF_THE_FILE["corpus"] | {"monolingual": MONOLINGUAL},
         "tokenize": {"joint": True, "source_tags": ["target_language"]},
-    }
+    },
 }
 """Sections that the settings of one page need beside them."""
 COMMANDS: dict[str, object] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

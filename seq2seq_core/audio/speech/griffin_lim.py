@@ -1,4 +1,4 @@
-"""From log-mel energies to sound: power of the bins, and the phase by the algorithm of Griffin and Lim (1984).
+"""From log-mel energies to sound: power or magnitude of the bins, and the phase by the algorithm of Griffin and Lim (1984).
 
 The short-time Fourier transform and its inverse are PyTorch's. It begins with phase 0 and draws nothing, so that equal frames are
 equal sound.
@@ -23,7 +23,7 @@ SPREADING_STEPS, TINY = 50, 1e-10
 
 
 def bin_powers(energies_TM: NDArray[np.float32], log_mel: LogMel) -> NDArray[np.float64]:
-    """The powers_TK, not negative, whose bands come nearest to some energies.
+    """The powers_TK, not negative, whose bands come nearest to some energies; or the magnitudes, where bands sum these up.
 
     Multiplicative updates (Lee and Seung 2001, theorem 1) keep every power positive.
 
@@ -47,7 +47,8 @@ def make_sound(energies_TM: NDArray[np.float32], log_mel: LogMel, iterations: in
         log_mel: the front end that made them, or whose frames a model writes.
         iterations: of the algorithm; at least 1.
     """
-    magnitude_KT = torch.from_numpy(np.sqrt(bin_powers(energies_TM, log_mel)).T.copy())
+    bins_TK = bin_powers(energies_TM, log_mel)
+    magnitude_KT = torch.from_numpy((np.sqrt(bins_TK) if log_mel.spectrum == "power" else bins_TK).T.copy())
     magnitude_KT = torch.nn.functional.pad(magnitude_KT, (0, 1))  # of one frame alone, no sound can be made
     window_W = torch.from_numpy(log_mel.window_W)
     length = log_mel.hop_samples * (magnitude_KT.shape[1] - 1)

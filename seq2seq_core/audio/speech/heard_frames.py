@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
+from seq2seq_core.config.speech.speech_settings import ADDED_TO_SPECTRA, SpeechSettings
 
 SPECTRA = ("num_mels", "window_ms", "hop_ms", "low_hz")
 """What two front ends must have alike, besides the rate and the upper edge of the bands."""
@@ -28,6 +29,9 @@ def why_not_heard(written: SpeechFrontEnd, heard: FrontEnd) -> str:
     pairs |= {name: (getattr(written.settings, name), getattr(heard.settings, name)) for name in SPECTRA}
     pairs["high_hz"] = (written.settings.high_hz or written.sample_rate / 2, heard.settings.high_hz or heard.sample_rate / 2)
     other = [f"{name} {theirs:g} (of the speech: {own:g})" for name, (own, theirs) in pairs.items() if own != theirs]
+    for name in ADDED_TO_SPECTRA:
+        default, own = SpeechSettings.model_fields[name].default, getattr(written.settings, name)
+        other += [f"{name} {default} (of the speech: {own})"] if own != default else []
     return f"its recordings have {', '.join(other)}" if other else ""
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.audio.speech.speech_samples import Samples, set_loudness, trim_silence
-from seq2seq_core.config.speech.speech_settings import SpeechSettings
+from seq2seq_core.config.speech.speech_settings import ADDED_TO_SPECTRA, SpeechSettings
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
 
@@ -57,7 +57,8 @@ class SpeechFrontEnd(BaseModel):
             ValueError: a mel band is so narrow that no bin falls into it.
         """
         shared = {name: getattr(self.settings, name) for name in SpeechSettings.model_fields if name in AudioSettings.model_fields}
-        return LogMel(AudioSettings(**shared), self.sample_rate)
+        own = self.settings
+        return LogMel(AudioSettings(**shared), self.sample_rate, own.spectrum, own.slopes, own.padding)
 
     @property
     def num_mels(self) -> int:
@@ -68,6 +69,19 @@ class SpeechFrontEnd(BaseModel):
     def frame_seconds(self) -> float:
         """Seconds from the start of a frame to the start of the next."""
         return self.log_mel.hop_samples / self.sample_rate
+
+    @model_serializer(mode="wrap")
+    def _leave_out_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Manifests and bundles with the spectra of before stay byte for byte what they were.
+        values: dict[str, Any] = write(self)
+        for name in ADDED_TO_SPECTRA:
+            if getattr(self.settings, name) == SpeechSettings.model_fields[name].default:
+                values["settings"].pop(name, None)
+        return values
+
+    def as_log_power(self, energies_TM: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Energies as logarithms of power, also where bands sum up magnitudes."""
+        return energies_TM if self.settings.spectrum == "power" else 2.0 * energies_TM
 
     def energies(self, samples_N: Samples) -> NDArray[np.float32]:
         """The log-mel energies_TM of a recording, without silence at its ends and at the set loudness; at least one frame.

@@ -38,6 +38,8 @@ def _faults_of_text(settings: Settings) -> Iterator[str]:
             yield f"{name}: must not use {DISTORTION!r}, which is of recordings, as a dev metric or a reward, got it"
     if settings.evaluate.speech.read_back:
         yield "evaluate.speech.read_back: must be empty unless corpus.target_kind is 'audio', got a recogniser"
+    if settings.evaluate.speech.vocoder.path:
+        yield "evaluate.speech.vocoder: must be left out unless corpus.target_kind is 'audio', got a network"
     if DISTORTION in settings.evaluate.metrics:
         yield f"evaluate.metrics: must not contain {DISTORTION!r} unless corpus.target_kind is 'audio', got it"
 

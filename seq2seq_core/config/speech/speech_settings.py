@@ -8,6 +8,15 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
+Spectrum = Literal["power", "magnitude"]
+"""What a band sums up."""
+Slopes = Literal["mel", "hertz"]
+"""The scale on which the sides of a band are straight."""
+Padding = Literal["none", "center"]
+"""Samples that are added at both ends of a recording."""
+ADDED_TO_SPECTRA = ("spectrum", "slopes", "padding")
+"""Settings that no recogniser's spectra have; at their defaults spectra are what they were before there were these."""
+
 
 class SpeechSettings(Section):
     """How a recording that is a target becomes frames: log-mel energies, of mean 0 and variance 1 in each band over train."""
@@ -24,6 +33,12 @@ class SpeechSettings(Section):
     """Upper edge of the last band, in hertz; 0: half of the sample rate."""
     log_floor: float = Field(default=1e-4, gt=0.0)
     """Lower bound of energies before the logarithm; the energies of a sine at full scale reach some thousands."""
+    spectrum: Spectrum = "power"
+    """What a band sums up: the squared magnitudes of a spectrum, or the magnitudes. Neural vocoders read magnitudes."""
+    slopes: Slopes = "mel"
+    """The scale on which the sides of the triangular bands are straight: ``mel``, or ``hertz`` as in torchaudio."""
+    padding: Padding = "none"
+    """Samples at both ends: none, or half a window of mirrored ones, so that the first frame is centred on the first sample."""
     trim_db: float = Field(default=40.0, ge=0.0, le=200.0)
     """Silence at both ends is cut off: windows that are this many decibels below the loudest one. 0: nothing is cut off."""
     loudness_db: float = Field(default=-23.0, ge=-60.0, le=0.0)
@@ -91,11 +106,34 @@ class FrameLoss(Section):
         return self
 
 
+class VocoderSettings(Section):
+    """What makes sound of frames."""
+
+    name: Literal["griffin_lim", "vocos"] = "griffin_lim"
+    """``griffin_lim``: the algorithm of Griffin and Lim (1984), by ``evaluate.speech.iterations``. ``vocos``: a network (Siuzdak
+    2023) whose weights are on the disk; ``tokenize.speech`` must make the frames that it was trained on."""
+    path: str = ""
+    """Folder of a network, relative to the workspace: its ``config.yaml``, and ``model.safetensors`` or ``pytorch_model.bin``. The
+    weights are copied into the bundle. Nothing is downloaded."""
+    digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that the network's files must have (64 digits); empty: any. A message says which one they have."""
+
+    @model_validator(mode="after")
+    def _only_a_network_has_files(self) -> Self:
+        if self.name == "griffin_lim" and (self.path or self.digest):
+            raise ValueError("path and digest must be left out with name 'griffin_lim', which has no weights")
+        if self.name != "griffin_lim" and not self.path:
+            raise ValueError(f"path must be the folder of its files where name is {self.name!r}, got nothing")
+        return self
+
+
 class SpeechEvaluation(Section):
     """How synthesised speech is made sound and judged; read where ``corpus.target_kind`` is ``audio``."""
 
     iterations: int = Field(default=60, ge=1, le=1000)
-    """Iterations of Griffin and Lim (1984), which make sound of frames."""
+    """Iterations of Griffin and Lim (1984), which make sound of frames unless ``vocoder`` names a network."""
+    vocoder: VocoderSettings = VocoderSettings()
+    """What makes sound of frames. A network becomes a part of the bundle that is evaluated, registered and served."""
     read_back: str = ""
     """A recogniser that reads the synthesised words back: ``models:/NAME/VERSION`` of the registry, ``models:/NAME@ALIAS`` with
     ``read_back_digest``, or the folder of a bundle (relative to the workspace). Its word error rate is the metric ``wer``. Empty:

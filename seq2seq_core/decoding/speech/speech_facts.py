@@ -85,5 +85,7 @@ def measure_speech(speech: Speech, real_TM: NDArray[np.floating]) -> SpeechFacts
         path, is_cut = AttentionPath(1.0, 0.0, 0, 0), False
     else:
         path, is_cut = follow_attention(speech.utterance.attention_RS), speech.utterance.is_cut
-    energies_TM = speech.energies_TM
-    return SpeechFacts(mel_distortion(energies_TM, real_TM), len(energies_TM) / len(real_TM), path, is_cut)
+    energies_TM, as_log_power = speech.energies_TM, speech.front_end.as_log_power
+    return SpeechFacts(
+        mel_distortion(as_log_power(energies_TM), as_log_power(real_TM)), len(energies_TM) / len(real_TM), path, is_cut
+    )

@@ -71,7 +71,7 @@ class SpeechJudge(SpeechPredictor):
         bundle: a loaded bundle with a model of speech.
         recordings: the folder of the real recordings.
         recogniser: reads words back; None: an answer is the distortion in decibels, as a number.
-        iterations: of Griffin and Lim.
+        iterations: of Griffin and Lim, unless the bundle has a vocoder.
 
     Attributes:
         facts: of the rows answered so far, by the name of the real recording.
@@ -119,7 +119,7 @@ class SpeechJudge(SpeechPredictor):
 
     def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
         """What decodes; its label names the recogniser too, because the answers depend on it."""
-        return JudgedEngine(self.reference, "" if self.recogniser is None else self.recogniser.digest, self.iterations)
+        return JudgedEngine(self.reference, "" if self.recogniser is None else self.recogniser.digest, self.vocoder.label)
 
     def _measure(self, speech: Speech, columns: Mapping[str, str]) -> SpeechFacts | None:
         """The facts of a row that has a real recording."""
@@ -136,11 +136,11 @@ class JudgedEngine:
     Args:
         engine: decodes.
         recogniser: digest of the bundle that reads back; empty: nobody does.
-        iterations: of Griffin and Lim.
+        vocoder: label of what makes sound of frames.
     """
 
-    def __init__(self, engine: Engine, recogniser: str, iterations: int) -> None:
+    def __init__(self, engine: Engine, recogniser: str, vocoder: str) -> None:
         self.engine, self.name, self.compute_type = engine, engine.name, engine.compute_type
         heard = f"read back by {recogniser}" if recogniser else "measured"
-        self.label = f"{engine.label}, {iterations} iterations of Griffin and Lim, {heard}"
+        self.label = f"{engine.label}, {vocoder}, {heard}"
         self.why_not, self.decode = engine.why_not, engine.decode

@@ -16,16 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.audio.sound_file import write_wav
-from seq2seq_core.audio.speech.griffin_lim import make_sound
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
+from seq2seq_core.audio.speech.vocoder import GriffinLim, Vocoder
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.argument_types import check_types
+from seq2seq_core.decoding.argument_types import AskedAnswers, check_types
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
-from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import MAX_BATCH_TOKENS, Predictor
@@ -51,13 +50,13 @@ class Speech:
     Attributes:
         utterance: what the model wrote; None for a source without text, which is silent.
         front_end: says what the frames mean.
-        iterations: of Griffin and Lim.
+        vocoder: makes the sound.
         row: the ids of the source, tags and end mark included.
     """
 
     utterance: Utterance | None
     front_end: SpeechFrontEnd
-    iterations: int
+    vocoder: Vocoder
     row: SourceRow = ()
 
     @cached_property
@@ -73,7 +72,7 @@ class Speech:
         """The sound, from -1 to 1."""
         if self.utterance is None:
             return np.zeros(self.front_end.log_mel.hop_samples, dtype=np.float32)
-        return make_sound(self.energies_TM, self.front_end.log_mel, self.iterations)
+        return self.vocoder.sound(self.energies_TM, self.front_end.log_mel)
 
     def wav(self) -> bytes:
         """The sound as a WAV file."""
@@ -89,16 +88,18 @@ class SpeechPredictor(Predictor):
 
     Args:
         bundle: a loaded bundle with a model of speech.
-        iterations: of Griffin and Lim.
+        iterations: of Griffin and Lim, unless the bundle has a vocoder.
 
     Attributes:
+        vocoder: makes sound of frames.
         max_frames: most frames of an utterance.
     """
 
     def __init__(self, bundle: Bundle, iterations: int = ITERATIONS) -> None:
         assert bundle.config.speech is not None, "the caller asks"
         assert isinstance(bundle.model, SpeechModel)
-        self.bundle, self.model, self.front_end, self.iterations = bundle, bundle.model, bundle.config.speech, iterations
+        self.bundle, self.model, self.front_end = bundle, bundle.model, bundle.config.speech
+        self.vocoder = bundle.vocoder or GriffinLim(iterations)
         self.max_frames = int(self.front_end.max_frames * LONGER_THAN_TRAIN) + self.model.frames.frames_per_step
         self.source_tags = bundle.source_tags
         self.options = bundle.decoding or DecodingOptions()
@@ -127,40 +128,30 @@ class SpeechPredictor(Predictor):
         """
         check_types(sources, None)
         rows, _ = self._encode(sources, self.options, tags)
-        speech = [Speech(None, self.front_end, self.iterations) for _ in sources]
+        speech = [Speech(None, self.front_end, self.vocoder) for _ in sources]
         bounds = BatchBounds(batch_sentences, MAX_BATCH_TOKENS)
         for places in batches_by_length([len(row) for row in rows], bounds):
             source = collate_sources([rows[place] for place in places]).to(self.bundle.device)
             written = write_utterances(self.model, source, self.max_frames, stop)
             for place, one in zip(places, written, strict=True):
-                speech[place] = Speech(one, self.front_end, self.iterations, rows[place])
+                speech[place] = Speech(one, self.front_end, self.vocoder, rows[place])
         return speech
 
-    def _predict(
-        self,
-        sources: Sequence[SourceItem],
-        options: DecodingOptions,
-        batch_sentences: int,
-        prefixes: Sequence[str] | None,
-        keep_alignments: bool,
-        tags: Sequence[Mapping[str, str]] | None,
-        stop: Stop | None,
-        phrases: AskedPhrases,
-    ) -> list[Prediction]:
+    def _predict(self, sources: Sequence[SourceItem], call: AskedAnswers) -> list[Prediction]:
         """The answer to each source as a text, see :meth:`answer`.
 
         Raises:
             UserError: prefixes, phrases or options of a search are asked for, which speech cannot have; and see :meth:`speak`.
         """
-        check_speech_options(options, self.options)
-        asked = [phrases] if isinstance(phrases, Phrases) else phrases or []
-        if any(prefixes or ()) or not all(one is None or one.is_empty for one in asked):
+        check_speech_options(call.options, self.options)
+        asked = [call.phrases] if isinstance(call.phrases, Phrases) else call.phrases or []
+        if any(call.prefixes or ()) or not all(one is None or one.is_empty for one in asked):
             raise UserError("a model of speech has no words of a target: expected neither prefixes nor phrases, got some")
         texts = [source for source in sources if isinstance(source, str)]
         if len(texts) < len(sources):
             raise UserError("the model reads texts, got a source of another type")
-        speech = self.speak(texts, tags, batch_sentences, stop)
-        answers = self.answer(speech, tags or [{}] * len(speech))
+        speech = self.speak(texts, call.tags, call.batch_sentences, call.stop)
+        answers = self.answer(speech, call.tags or [{}] * len(speech))
         return [
             Prediction(
                 (
@@ -168,7 +159,7 @@ class SpeechPredictor(Predictor):
                         text=text,
                         score=0.0,
                         log_probability=0.0,
-                        alignment=self._align(one) if keep_alignments else None,
+                        alignment=self._align(one) if call.keep_alignments else None,
                         is_cut=one.utterance is not None and one.utterance.is_cut,
                         num_tokens=0 if one.utterance is None else len(one.utterance.frames_TM),
                         num_source_tokens=len(one.row),

@@ -71,7 +71,8 @@ class SpeechReport:
                 if plots.can_plot() and one.utterance is not None:
                     real_TM = self.judge.reader.energies(pair[RECORDING])
                     labels = self.judge.sources.names(one.row)
-                    plot_speech(Path(name) / f"speech_{number}.png", one.energies_TM, real_TM, one.utterance.attention_RS, labels)
+                    path, seconds = Path(name) / f"speech_{number}.png", one.front_end.frame_seconds
+                    plot_speech(path, one.energies_TM, real_TM, one.utterance.attention_RS, labels, seconds)
             for path in sorted(Path(name).iterdir()):
                 recorder.log_file(path, "speech")
             recorder.flush()  # before the temporary files are removed

@@ -51,3 +51,5 @@ def test_other_spectra_are_named() -> None:
     assert not why_not_heard(written, hearing(high_hz=RATE / 2))
     other = why_not_heard(written, hearing(num_mels=12, low_hz=20.0))
     assert other == "its recordings have num_mels 12 (of the speech: 20), low_hz 20 (of the speech: 0)"
+    vocoded = SpeechFrontEnd(sample_rate=RATE, settings=SpeechSettings.model_validate(SPECTRA | {"spectrum": "magnitude"}))
+    assert why_not_heard(vocoded, hearing()) == "its recordings have spectrum power (of the speech: magnitude)"

@@ -63,7 +63,7 @@ class CorpusError(UserError):
     """
 
     def __init__(self, message: str, path: Path | str, line: int | None = None) -> None:
-        self.path = Path(path)
+        self.path, self.shown_path = Path(path), str(path)
         self.line = line
         where = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {message}")

@@ -6,11 +6,13 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
 from seq2seq_core.config.corpus import CorpusSection
-from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
+from seq2seq_core.corpus.bounded_lines import EmptyLines
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault, report_fault
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.corpus.tables.csv_records import csv_cells
@@ -49,11 +51,13 @@ class Table:
     source: int
     target: int
 
+    def width_fault(self, cells: Sequence[str], line: int) -> CorpusError:
+        """The error of a line with another number of cells than the table has columns."""
+        advice = advise_on_head(cells) if line == 1 else ""
+        return self.file.fault(describe_width(cells, self.names) + advice, line)
+
     def row(self, cells: Sequence[str], line: int) -> Row:
-        """The row with one line's cells."""
-        if len(cells) != len(self.names):
-            advice = advise_on_head(cells) if line == 1 else ""
-            raise self.file.fault(describe_width(cells, self.names) + advice, line)
+        """The row with one line's cells, one for each column."""
         others = {name: cells[i] for i, name in enumerate(self.names) if i not in (self.source, self.target)}
         return Row(cells[self.source], cells[self.target], others, self.file.name, line)
 
@@ -70,9 +74,10 @@ def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader,
     Raises:
         CorpusError: a column is missing, a line has another number of cells, or the bytes are not text.
     """
-    lines = without_head(iterate_lines(file, stream, on_fault), corpus.comment_prefix)
+    empty = EmptyLines()
+    lines = without_head(iterate_lines(file, stream, on_fault, empty), corpus.comment_prefix)
     cells = ((line, without_line_end(text).split(corpus.delimiter or "\t")) for line, text in lines)
-    yield from _table_rows(corpus, file, cells, on_fault)
+    yield from _table_rows(corpus, file, cells, on_fault, empty)
 
 
 def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault) -> Iterator[Row]:
@@ -92,19 +97,27 @@ def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader,
 
 
 def _table_rows(
-    corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[int, list[str]]], on_fault: OnFault
+    corpus: CorpusSection,
+    file: CorpusFile,
+    lines: Iterable[tuple[int, list[str]]],
+    on_fault: OnFault,
+    empty: EmptyLines | None = None,
 ) -> Iterator[Row]:
     table = None if corpus.header else find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
     for line, cells in lines:
         if table is None:
             table = find_columns(corpus, file, cells, line, is_header=True)
-            continue
-        try:
-            row = table.row(cells, line)
-        except CorpusError as error:
-            on_fault(error)
-            continue
-        yield row
+        elif len(cells) == len(table.names):
+            yield table.row(cells, line)
+        else:
+            report_fault(on_fault, file.shown, line, partial(table.width_fault, cells))
+        if empty is not None and len(table.names) > 1:
+            empty.report = partial(_report_empty, file, table, on_fault)
+            empty = None
+
+
+def _report_empty(file: CorpusFile, table: Table, on_fault: OnFault, line: int, text: str, num_lines: int) -> None:
+    report_fault(on_fault, file.shown, line, partial(table.width_fault, [""]), num_lines)
 
 
 def find_columns(
@@ -172,18 +185,24 @@ def read_jsonl(
     Raises:
         CorpusError: a line is not a JSON object, its source or target is missing or not text, or the bytes are not text.
     """
-    for line, text in iterate_lines(file, stream, on_fault):
+    empty = EmptyLines()
+    empty.report = lambda line, text, num_lines: report_fault(
+        on_fault, file.shown, line, partial(_json_line_fault, file, text), num_lines
+    )
+    for line, text in iterate_lines(file, stream, on_fault, empty):
         try:
             row = _json_row(corpus, file, line, text)
+        except JsonError:
+            report_fault(on_fault, file.shown, line, partial(_json_line_fault, file, text))
         except CorpusError as error:
             on_fault(error)
-            continue
-        yield row
+        else:
+            yield row
 
 
 def _json_row(corpus: CorpusSection, file: CorpusFile, line: int, text: str) -> Row:
     wanted = corpus.source_column, corpus.target_column
-    cells = unfold(parse_json_line(file, line, text), wanted)
+    cells = unfold(parse_object(text), wanted)
     table = find_columns(corpus, file, list(cells), line)
     for name in wanted:
         _check_json_text(file, line, name, cells[name])
@@ -204,7 +223,20 @@ def parse_json_line(file: CorpusFile, line: int, text: str) -> dict[str, Any]:
     try:
         return parse_object(text)
     except JsonError as error:
-        raise file.fault(f"{error}; expected one JSON object a line", line) from None
+        raise _json_fault(file, error, line) from None
+
+
+def _json_fault(file: CorpusFile, error: JsonError, line: int) -> CorpusError:
+    return file.fault(f"{error}; expected one JSON object a line", line)
+
+
+def _json_line_fault(file: CorpusFile, text: str, line: int) -> CorpusError:
+    """The error of a line that is no JSON object."""
+    try:
+        parse_object(text)
+    except JsonError as error:
+        return _json_fault(file, error, line)
+    raise AssertionError("a faulty line has a fault")
 
 
 def _check_json_text(file: CorpusFile, line: int, name: str, value: object) -> None:

@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from seq2seq_core.corpus.bounded_lines import LONGEST_LINE, BoundedLines
-from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
+from seq2seq_core.corpus.bounded_lines import LONGEST_LINE, BoundedLines, EmptyLines
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault, report_fault
 from seq2seq_core.corpus.file_faults.foreign_formats import GZIP_MARK, describe_mark
 from seq2seq_core.corpus.file_faults.likely_encoding import BINARY_BYTE, LikelyEncoding, find_encoding, is_binary, is_utf8
 from seq2seq_core.errors import CorpusError
@@ -172,13 +173,16 @@ def _line_end_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
     ]
 
 
-def iterate_lines(file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault) -> Iterator[tuple[int, str]]:
+def iterate_lines(
+    file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault, empty: EmptyLines | None = None
+) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their 1-based numbers, line ends included.
 
     Args:
         file: names the file in errors.
         stream: its unpacked bytes, from the start.
         on_fault: see :func:`decode_lines`.
+        empty: what the reader does with empty lines; None: nothing of its own.
 
     Raises:
         CorpusError: the file is empty, is UTF-16, has lines ended by bare CR, NUL bytes or bytes that are not UTF-8, or a line that
@@ -186,10 +190,12 @@ def iterate_lines(file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault
     """
     for fault in head_faults(file, stream.peek(HEAD_BYTES)):
         raise fault
-    yield from decode_lines(file, BoundedLines(stream), on_fault)
+    yield from decode_lines(file, BoundedLines(stream), on_fault, empty)
 
 
-def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = raise_fault) -> Iterator[tuple[int, str]]:
+def decode_lines(
+    file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = raise_fault, empty: EmptyLines | None = None
+) -> Iterator[tuple[int, str]]:
     """Lines of bytes as text, with their 1-based numbers, line ends included.
 
     Args:
@@ -197,29 +203,39 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
         lines: from the start of the file.
         on_fault: receives the fault of a line that is too long, or has NUL bytes or bytes that are not UTF-8. Where it returns, the
             line follows, with U+FFFD for its faulty bytes, or its beginning, so that the lines of two files stay aligned.
+        empty: what the reader does with empty lines; None: nothing of its own.
 
     Raises:
         CorpusError: the first bytes are UTF-16 or of a file that is no text, or ``on_fault`` raises.
     """
-    offset, num_cut, encoding = 0, 0, None
+    line, offset, num_cut, encoding = 0, 0, 0, None
     bounded = lines if isinstance(lines, BoundedLines) else None
-    for line, data in enumerate(lines, start=1):
-        if line == 1 and (found := describe_mark(data, file.typed or file.shown)):
-            raise file.fault(found, line)
-        if line == 1 and (fault := _encoding_fault(file, data)):
-            raise fault
+    for data in lines:
+        if (line := line + 1) == 1:
+            _check_first_line(file, data)
+        elif empty is not None and (count := empty.take(line, data, bounded)):
+            line, offset = line + count - 1, offset + count * len(data)
+            continue
         text = data.removeprefix(UTF8_MARK) if line == 1 else data
         if bounded is not None and (num_cut := bounded.num_cut):
             on_fault(_length_fault(file, line, data, len(data) + num_cut))
         if b"\0" in data:
-            on_fault(_nul_fault(file, line, data, offset))
+            report_fault(on_fault, file.shown, line, partial(_nul_fault, file, data=data, offset=offset))
         try:
             yield line, text.decode("utf-8")
         except UnicodeDecodeError as error:
             encoding = encoding or find_encoding([text, *_first_lines(file)])
-            on_fault(_utf8_fault(file, line, text, offset + len(data) - len(text), error, encoding))
+            fault = partial(_utf8_fault, file, data=text, offset=offset + len(data) - len(text), error=error, encoding=encoding)
+            report_fault(on_fault, file.shown, line, fault)
             yield line, text.decode("utf-8", "replace")
         offset += len(data) + num_cut
+
+
+def _check_first_line(file: CorpusFile, data: bytes) -> None:
+    """Raises an error where the first line shows another encoding, or a file that is no text."""
+    found = describe_mark(data, file.typed or file.shown)
+    if fault := file.fault(found, 1) if found else _encoding_fault(file, data):
+        raise fault
 
 
 def _first_lines(file: CorpusFile) -> list[bytes]:

@@ -24,6 +24,26 @@ def raise_fault(error: CorpusError) -> None:
     raise error
 
 
+def report_fault(on_fault: OnFault, path: str, line: int, describe: Callable[[int], CorpusError], num_lines: int = 1) -> None:
+    """Reports the same fault of lines that follow one another; an error is made only where it is told.
+
+    Args:
+        on_fault: receives the fault of each line.
+        path: of the file, as errors show it.
+        line: the first line.
+        describe: gives the error of a line.
+        num_lines: number of the lines.
+
+    Raises:
+        CorpusError: ``on_fault`` raises it.
+    """
+    if isinstance(on_fault, BrokenLines):
+        on_fault.add(path, line, num_lines, describe)
+        return
+    for place in range(line, line + num_lines):
+        on_fault(describe(place))
+
+
 class _TooManyBroken(CorpusError):
     """There are so many broken lines that reading on tells nothing new."""
 
@@ -47,11 +67,13 @@ class _BrokenFile:
         first: the first ones.
         num_lines: number of its broken lines.
         shown: the numbers of the first broken lines.
+        last_line: the number of the last one.
     """
 
     first: list[CorpusError] = field(default_factory=list)
     num_lines: int = 0
     shown: list[int] = field(default_factory=list)
+    last_line: int = 0
 
 
 class BrokenLines:
@@ -69,7 +91,7 @@ class BrokenLines:
     """
 
     def __init__(self, num_first: int = 1, most: int = MOST_BROKEN) -> None:
-        self._files: dict[Path, _BrokenFile] = {}
+        self._files: dict[str, _BrokenFile] = {}
         self._num_first, self._most = num_first, most
         self._last_line = 0
         self.num_lines = 0
@@ -81,19 +103,42 @@ class BrokenLines:
         Raises:
             CorpusError: there are too many; :meth:`collect` ends then.
         """
-        file = self._files.setdefault(error.path, _BrokenFile())
-        if error.line is not None and file.shown[-1:] == [error.line]:
+        file = self._files.setdefault(error.shown_path, _BrokenFile())
+        if error.line is not None and file.last_line == error.line:
             return
         if len(file.first) < self._num_first:
             file.first.append(error)
-        if error.line is None:
-            return
-        file.num_lines += 1
-        file.shown = [*file.shown[:MOST_SHOWN], error.line]  # the last one tells whether the next fault is of the same line
-        self._last_line = error.line
-        self.num_lines += 1
+        if error.line is not None:
+            self._count(file, error.shown_path, error.line, 1)
+
+    def add(self, path: str, line: int, num_lines: int, describe: Callable[[int], CorpusError]) -> None:
+        """Notes the same fault of lines that follow one another, and describes it no more often than it is told.
+
+        Args:
+            path: of the file, as errors show it.
+            line: the first line.
+            num_lines: number of the lines.
+            describe: gives the error of a line.
+
+        Raises:
+            CorpusError: there are too many; :meth:`collect` ends then.
+        """
+        file = self._files.setdefault(path, _BrokenFile())
+        while num_lines and (len(file.first) < self._num_first or file.last_line == line):
+            self(describe(line))
+            line, num_lines = line + 1, num_lines - 1
+        if num_lines:
+            self._count(file, path, line, num_lines)
+
+    def _count(self, file: _BrokenFile, path: str, line: int, num_lines: int) -> None:
+        num_lines = min(num_lines, self._most - self.num_lines)
+        file.num_lines += num_lines
+        file.last_line = self._last_line = line + num_lines - 1
+        if (room := MOST_SHOWN - len(file.shown)) > 0:
+            file.shown += range(line, line + min(room, num_lines))
+        self.num_lines += num_lines
         if self.num_lines == self._most:
-            raise _TooManyBroken("too many broken lines", error.path, error.line)
+            raise _TooManyBroken("too many broken lines", path, file.last_line)
 
     def collect(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items of a reader that was given this object; the reader's last fault is noted, not raised."""
@@ -128,7 +173,7 @@ class BrokenLines:
         for path, file in self._files.items():
             found += file.first
             if file.num_lines > 1:
-                places = ", ".join(map(str, file.shown[:MOST_SHOWN])) + (", …" if file.num_lines > MOST_SHOWN else "")
+                places = ", ".join(map(str, file.shown)) + (", …" if file.num_lines > MOST_SHOWN else "")
                 least = "at least " if self.num_lines == self._most else ""
-                found.append(CorpusError(f"{least}{file.num_lines:,} lines cannot be read: {places}", path))
+                found.append(CorpusError(f"{least}{file.num_lines:,} lines cannot be read: {places}", Path(path)))
         return found

@@ -223,7 +223,7 @@ class CTranslate2Engine:
         usual = {one.place for one in self._without_unusual_ids([winner.sentence for winner in in_doubt])}
         in_doubt = [winner for winner in in_doubt if winner.sentence.place in usual]
         log_probabilities = self._score([(winner.sentence, winner.best.ids) for winner in in_doubt])
-        refused = []
+        refused = list[Winner]()
         for winner, own in zip(in_doubt, log_probabilities, strict=True):
             is_found = winner.is_found_by_reference(own[:-1], options)
             (confirmed if is_found else refused).append(winner)

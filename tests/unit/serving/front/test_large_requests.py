@@ -12,6 +12,7 @@ import pytest
 
 from seq2seq_core.serving.front import routes
 from seq2seq_core.serving.front.large_requests import LARGE_BYTES
+from seq2seq_core.serving.front.scoring_request import read_request
 from tests.flows.waiting import wait_until
 
 from .conftest import House
@@ -31,7 +32,7 @@ class Reading:
     """Reads a large request once it is let go."""
 
     def __init__(self) -> None:
-        self.go, self.real = threading.Semaphore(0), routes.read_request
+        self.go, self.real = threading.Semaphore(0), read_request
         self.begun = self.now = self.most = 0
         self.lock = threading.Lock()
 

@@ -20,7 +20,7 @@ import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
-from seq2seq_core.audio.speech.vocoder import Vocoder
+from seq2seq_core.audio.speech.vocoder import ITERATIONS, GriffinLim, Vocoder
 from seq2seq_core.bundle.bundle_folder import check_files, check_names
 from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
@@ -93,7 +93,7 @@ class Bundle:
         engine_file: its converted weights; None: it makes its own of the model's.
         calibrator: turns a decoded answer into its confidence; None: answers have none.
         lexicon: what train has for each question; None: there is no lexicon.
-        vocoder: the network that makes sound of frames; None: it has none.
+        vocoder: makes sound of the frames that a model of speech writes; other models have none.
     """
 
     model: AnyModel
@@ -204,8 +204,14 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         model.silent_ids = tuple(target_model.tag_ids)
     parts = (model.to(place).eval(), source_tokenizer, target_model, config, content.data_digests, place)
     lexicon = None if content.lexicon is None else read_lexicon(folder, config)
-    vocoder = None if content.vocoder is None else read_vocoder(folder, content.vocoder)
-    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon, vocoder)
+    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon, _find_vocoder(folder, content))
+
+
+def _find_vocoder(folder: Path, content: BundleFile) -> Vocoder | None:
+    """What makes sound of the frames of a bundle's model; None: it writes none."""
+    if content.vocoder is not None:
+        return read_vocoder(folder, content.vocoder)
+    return None if content.config.speech is None else GriffinLim(content.griffin_lim_iterations or ITERATIONS)
 
 
 def check_bundle(folder: Path) -> BundleFile:

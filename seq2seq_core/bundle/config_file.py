@@ -31,7 +31,7 @@ LEXICON_FILE = "lexicon.jsonl"
 VOCODER_FILE = "vocoder.safetensors"
 INITIAL_BUNDLE, JUDGE_BUNDLE = "initial_bundle", "judge_bundle"
 """Names, among the data digests, of the bundle that a training started from, and of those that judged in it."""
-ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon", "vocoder")
+ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon", "vocoder", "griffin_lim_iterations")
 """Fields that only a served bundle has, and not each."""
 ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}
 ABSENT_SETTINGS_WHERE_OFF: dict[str, object] = {"front_end": None, "grid_positions": "none", "ctc": False, "frames": None}
@@ -199,6 +199,8 @@ class BundleFile(BaseModel):
     vocoder: StoredVocoder | None = None
     """The network that makes sound of frames, with a file in the bundle; None: Griffin and Lim's algorithm does, where frames are
     targets. Left out of the file in that case."""
+    griffin_lim_iterations: Annotated[int, Field(ge=1)] | None = None
+    """Iterations of that algorithm; None: ``ITERATIONS`` of :mod:`seq2seq_core.audio.speech.vocoder`. Left out of the file then."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]

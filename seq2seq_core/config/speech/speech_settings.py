@@ -131,7 +131,8 @@ class SpeechEvaluation(Section):
     """How synthesised speech is made sound and judged; read where ``corpus.target_kind`` is ``audio``."""
 
     iterations: int = Field(default=60, ge=1, le=1000)
-    """Iterations of Griffin and Lim (1984), which make sound of frames unless ``vocoder`` names a network."""
+    """Iterations of Griffin and Lim (1984), which make sound of frames unless ``vocoder`` names a network. They become
+    a part of the bundle."""
     vocoder: VocoderSettings = VocoderSettings()
     """What makes sound of frames. A network becomes a part of the bundle that is evaluated, registered and served."""
     read_back: str = ""

@@ -71,14 +71,13 @@ class SpeechJudge(SpeechPredictor):
         bundle: a loaded bundle with a model of speech.
         recordings: the folder of the real recordings.
         recogniser: reads words back; None: an answer is the distortion in decibels, as a number.
-        iterations: of Griffin and Lim, unless the bundle has a vocoder.
 
     Attributes:
         facts: of the rows answered so far, by the name of the real recording.
     """
 
-    def __init__(self, bundle: Bundle, recordings: Path, recogniser: Recogniser | None, iterations: int) -> None:
-        super().__init__(bundle, iterations)
+    def __init__(self, bundle: Bundle, recordings: Path, recogniser: Recogniser | None) -> None:
+        super().__init__(bundle)
         self.reader, self.recogniser = SpeechReader(self.front_end, recordings), recogniser
         self.facts: dict[str, SpeechFacts] = {}
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
-from seq2seq_core.audio.speech.vocoder import GriffinLim, Vocoder
+from seq2seq_core.audio.speech.vocoder import Vocoder
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.bundle.bundle import Bundle
@@ -39,8 +39,6 @@ from seq2seq_core.tokenization.encode import SourceRow
 
 LONGER_THAN_TRAIN = 1.25
 """Most frames of an utterance, relative to the longest target of train."""
-ITERATIONS = 60
-"""Of Griffin and Lim, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +86,18 @@ class SpeechPredictor(Predictor):
 
     Args:
         bundle: a loaded bundle with a model of speech.
-        iterations: of Griffin and Lim, unless the bundle has a vocoder.
 
     Attributes:
         vocoder: makes sound of frames.
         max_frames: most frames of an utterance.
     """
 
-    def __init__(self, bundle: Bundle, iterations: int = ITERATIONS) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         assert bundle.config.speech is not None, "the caller asks"
+        assert bundle.vocoder is not None, "a model of speech has one"
         assert isinstance(bundle.model, SpeechModel)
         self.bundle, self.model, self.front_end = bundle, bundle.model, bundle.config.speech
-        self.vocoder = bundle.vocoder or GriffinLim(iterations)
+        self.vocoder = bundle.vocoder
         self.max_frames = int(self.front_end.max_frames * LONGER_THAN_TRAIN) + self.model.frames.frames_per_step
         self.source_tags = bundle.source_tags
         self.options = bundle.decoding or DecodingOptions()

@@ -31,7 +31,7 @@ def open_judge(folder: Path, settings: Settings, paths: Paths) -> SpeechJudge:
     """
     speech, device = settings.evaluate.speech, settings.runtime.device
     recogniser = find_recogniser(speech.read_back, speech.read_back_digest, device, paths) if speech.read_back else None
-    return SpeechJudge(load_bundle(folder, device), paths.prepared_audio, recogniser, speech.iterations)
+    return SpeechJudge(load_bundle(folder, device), paths.prepared_audio, recogniser)
 
 
 def find_recogniser(reference: str, pinned: str, device: str, paths: Paths) -> Recogniser:

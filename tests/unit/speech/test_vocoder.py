@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
+from seq2seq_core.audio.speech.griffin_lim import make_sound
 from seq2seq_core.audio.vocos.vocos_files import VocosFolder
 from seq2seq_core.audio.vocos.vocos_form import VocosForm
 from seq2seq_core.audio.vocos.vocos_vocoder import VocosVocoder
@@ -91,6 +92,19 @@ def test_every_door_gives_the_sound_of_the_network_without_its_files(spoken: Pat
     assert CliRunner().invoke(app, arguments, input="0 3 1\n").exit_code == 0
     for content in (base64.b64decode(answer.text), (tmp_path / "said/00001.wav").read_bytes()):
         assert np.abs(read_recording(io.BytesIO(content), RATE).samples_N - expected).max() < 1e-4
+
+
+def test_griffin_lim_takes_as_many_iterations_in_service_as_in_the_evaluation(spoken: Paths, tmp_path: Path) -> None:
+    paths = Paths(Path(shutil.copytree(spoken.root, tmp_path / "tones")))
+    settings = make_settings(tokenize={"speech": SPEECH}, train=SHORT, evaluate={"speech": {"iterations": 3}})
+    run_export(settings, paths, NullRecorder())
+    predictor = Predictor.from_folder(paths.served)
+    assert isinstance(predictor, SpeechPredictor)
+    assert predictor.vocoder == open_judge(paths.served, settings, paths).vocoder
+    (speech,) = predictor.speak(["0 3 1"], [{"speaker": "low"}])
+    sounds = {number: make_sound(speech.energies_TM, speech.front_end.log_mel, number) for number in (3, 60)}
+    assert np.array_equal(speech.samples_N, sounds[3])
+    assert not np.array_equal(sounds[3], sounds[60])
 
 
 class Listener(NullRecorder):

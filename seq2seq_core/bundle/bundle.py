@@ -20,7 +20,7 @@ import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
-from seq2seq_core.audio.speech.vocoder import ITERATIONS, GriffinLim, Vocoder
+from seq2seq_core.audio.speech.vocoder import GriffinLim, Vocoder
 from seq2seq_core.bundle.bundle_folder import check_files, check_names
 from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
@@ -211,7 +211,9 @@ def _find_vocoder(folder: Path, content: BundleFile) -> Vocoder | None:
     """What makes sound of the frames of a bundle's model; None: it writes none."""
     if content.vocoder is not None:
         return read_vocoder(folder, content.vocoder)
-    return None if content.config.speech is None else GriffinLim(content.griffin_lim_iterations or ITERATIONS)
+    if content.config.speech is None:
+        return None
+    return GriffinLim() if content.griffin_lim_iterations is None else GriffinLim(content.griffin_lim_iterations)
 
 
 def check_bundle(folder: Path) -> BundleFile:

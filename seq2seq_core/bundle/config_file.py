@@ -200,7 +200,8 @@ class BundleFile(BaseModel):
     """The network that makes sound of frames, with a file in the bundle; None: Griffin and Lim's algorithm does, where frames are
     targets. Left out of the file in that case."""
     griffin_lim_iterations: Annotated[int, Field(ge=1)] | None = None
-    """Iterations of that algorithm; None: ``ITERATIONS`` of :mod:`seq2seq_core.audio.speech.vocoder`. Left out of the file then."""
+    """Iterations of that algorithm; None: as many as :class:`~seq2seq_core.audio.speech.vocoder.GriffinLim` takes by itself. Left
+    out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.speech.vocoder import ITERATIONS
+from seq2seq_core.audio.speech.vocoder import GriffinLim
 from seq2seq_core.audio.vocos.vocos_files import VocosFolder
 from seq2seq_core.bundle.bundle import check_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
@@ -64,7 +64,7 @@ def export_bundle(
     converted: ConvertedModel | None = None,
     calibrate: Calibration = lambda _: None,
     lexicon: Mapping[Question, KnownTarget] | None = None,
-    vocoder: VocosFolder | int = ITERATIONS,
+    vocoder: VocosFolder | GriffinLim | None = None,
 ) -> None:
     """Writes a bundle with the weights of a trained one; the same bytes for the same arguments.
 
@@ -75,8 +75,7 @@ def export_bundle(
         converted: the model for the engine that decodes; None: PyTorch decodes, at float32.
         calibrate: is given the bundle without a calibrator, and decodes with it.
         lexicon: what train has for each question; None: there is no lexicon.
-        vocoder: what makes sound of frames, where the model writes them: a network, which reads such frames, or so many
-            iterations of Griffin and Lim.
+        vocoder: what makes sound of frames, where the model writes them; a network must read such frames.
 
     Raises:
         UserError: the weights of the vocoder cannot be used.
@@ -96,9 +95,9 @@ def export_bundle(
         if lexicon is not None:
             write_lexicon(draft, lexicon)
             exported["lexicon"], digests[LEXICON_FILE] = len(lexicon), file_digest(draft / LEXICON_FILE)
-        if isinstance(vocoder, int):
-            exported["griffin_lim_iterations"] = None if vocoder == ITERATIONS else vocoder
-        else:
+        if isinstance(vocoder, GriffinLim) and vocoder != GriffinLim():
+            exported["griffin_lim_iterations"] = vocoder.iterations
+        if isinstance(vocoder, VocosFolder):
             exported["vocoder"] = write_vocoder(draft, vocoder)
             shutil.copymode(draft / content.config.payload[-1], draft / VOCODER_FILE)  # as for the model's weights
             digests[VOCODER_FILE] = file_digest(draft / VOCODER_FILE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.speech.vocoder import ITERATIONS
+from seq2seq_core.audio.speech.vocoder import GriffinLim
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.bundle.config_file import StoredEngine, read_config
 from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, collect_lexicon
@@ -69,8 +69,10 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     engine = None if config.speech is not None else choose_engine(section, config)
     converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
     lexicon = _collect(settings, paths) if section.lexicon else None
-    speech = config.speech
-    network = None if speech is None else find_vocoder(settings, speech.settings, speech.sample_rate, paths)
+    speech, vocoder = config.speech, None
+    if speech is not None:
+        network = find_vocoder(settings, speech.settings, speech.sample_rate, paths)
+        vocoder = network or GriffinLim(section.speech.iterations)
     export_bundle(
         paths.bundle,
         paths.served,
@@ -78,7 +80,7 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
         converted,
         lambda folder: _calibrate(folder, settings, paths),
         lexicon,
-        network or (ITERATIONS if speech is None else section.speech.iterations),
+        vocoder,
     )
     logger.info(
         "%s holds the model of %s and the decoding options of the section evaluate; %s decodes",

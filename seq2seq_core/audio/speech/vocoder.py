@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.audio.speech.griffin_lim import make_sound
 
-ITERATIONS = 60
-"""Of Griffin and Lim, where nobody says another number."""
-
 
 class Vocoder(Protocol):
     """Makes sound of frames: the same of the same frames, at each call."""
@@ -42,7 +39,7 @@ class GriffinLim:
         iterations: at least 1.
     """
 
-    iterations: int = ITERATIONS
+    iterations: int = 60
 
     @property
     def label(self) -> str:

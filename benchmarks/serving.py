@@ -92,6 +92,7 @@ def alone_offline(bundle: Path, sources: Sequence[str], beam_size: int, threads:
     torch.set_num_threads(threads)
     predictor = Predictor.from_folder(bundle)
     options = predictor.options.override(beam_size=beam_size)
+    predictor.predict(sources[:1], options)
     times = []
     for source in sources:
         started = time.perf_counter()
@@ -241,7 +242,7 @@ def main() -> None:
         )
     if asked.offline:
         return
-    sentence = {beam_size: alone_offline(asked.bundle, sources[:100], beam_size, asked.threads) for beam_size in beams}
+    sentence = {beam_size: alone_offline(asked.bundle, sources, beam_size, asked.threads) for beam_size in beams}
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         register(asked.bundle, sources, paths)

@@ -230,6 +230,8 @@ class BundleFile(BaseModel):
             speech = self.config.speech
             if speech is None or (reason := self.vocoder.form.why_not(speech.settings, speech.sample_rate)):
                 raise ValueError(f"vocoder must read the frames of the model: {reason if speech else 'it writes none'}")
+        if self.griffin_lim_iterations is not None and (self.config.speech is None or self.vocoder is not None):
+            raise ValueError("griffin_lim_iterations must be left out where no frames are written, or a vocoder makes their sound")
         sides = self.config.tokenized_sides
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")

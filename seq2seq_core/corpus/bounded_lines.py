@@ -83,7 +83,10 @@ class EmptyLines:
         if self.report is None or data not in EMPTY_LINES:
             return 0
         self._streak = self._streak + 1 if line == self._next else 1
-        count = 1 + (lines.pass_over(data) if lines is not None and self._streak >= STREAK else 0)
+        count = 1
+        if lines is not None and self._streak >= STREAK:
+            count += lines.pass_over(data)
+            self._streak = 0 if count == 1 else self._streak  # looking costs as much as many lines: not again at once
         self._next = line + count
         self.report(line, data.decode(), count)
         return count

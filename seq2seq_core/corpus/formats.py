@@ -192,8 +192,8 @@ def read_jsonl(
     for line, text in iterate_lines(file, stream, on_fault, empty):
         try:
             row = _json_row(corpus, file, line, text)
-        except JsonError:
-            report_fault(on_fault, file.shown, line, partial(_json_line_fault, file, text))
+        except JsonError as error:
+            report_fault(on_fault, file.shown, line, partial(_json_fault, file, error))
         except CorpusError as error:
             on_fault(error)
         else:

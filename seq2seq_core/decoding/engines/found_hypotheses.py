@@ -192,7 +192,8 @@ def choose_of_all(
     live = [prefix + one.log_probability for one in hypotheses if not one.has_end]
     likeliest = max(live, default=_likeliest_missing(hypotheses, prefix, num_steps))
     goes_on = best is None or _rank(likeliest, num_steps, options) > best.score - MARGIN
-    if best is None or goes_on or best in passed_over or len(ended) + len(passed_over) < options.beam_size:
+    # The prefix as a hypothesis may be none of the reference's, so it does not count among those that let the reference stop.
+    if best is None or goes_on or best in passed_over or len(ended) < options.beam_size:
         return None
     earlier = _before(best, [*ended, *passed_over])
     return Winner(sentence, best, earlier, len(earlier) >= options.beam_size, options.beam_size)

@@ -28,7 +28,7 @@ def find_vocoder(settings: Settings, speech: SpeechSettings, sample_rate: int, p
     """
     if not settings.evaluate.speech.vocoder.path:
         return None
-    from seq2seq_core.audio.vocos.vocos_files import VocosFolder  # here, because few settings name a network
+    from seq2seq_core.audio.vocos.vocos_files import VocosFolder  # here, so that other settings load no PyTorch
 
     found = VocosFolder(settings.evaluate.speech.vocoder, paths.root)
     if reason := found.form.why_not(speech, sample_rate):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.corpus.bounded_lines import BoundedLines
 from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.reading import SplitReader
 
@@ -49,6 +50,19 @@ def test_many_empty_lines_cost_no_work_each(tmp_path: Path, monkeypatch: pytest.
     rows, broken = _read(tmp_path, "a.jsonl.gz", GOOD["a.jsonl"] + "\n" * 5_000_000, most=sys.maxsize)
     assert (rows, broken.num_lines, sum(taken)) == ([1], 5_000_000, 5_000_000)
     assert len(taken) < 500
+
+
+def test_empty_lines_of_changing_ends_are_not_looked_at_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, pass_over = list[int](), BoundedLines.pass_over
+
+    def counted(self: BoundedLines, data: bytes) -> int:
+        looks.append(found := pass_over(self, data))
+        return found
+
+    monkeypatch.setattr(BoundedLines, "pass_over", counted)
+    _, broken = _read(tmp_path, "a.tsv", HEADS["a.tsv"] + "\n\r\n" * 3200, most=sys.maxsize)
+    assert broken.num_lines == 6400
+    assert (max(looks), len(looks)) == (0, 100)
 
 
 def test_reading_ends_inside_a_run_at_the_most_broken_lines(tmp_path: Path) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.engines.found_hypotheses import Ended, Sentence, Winner, choose, choose_at_limit
+from seq2seq_core.decoding.engines.found_hypotheses import (
+    Ended,
+    Sentence,
+    Winner,
+    choose,
+    choose_at_limit,
+    choose_of_all,
+)
 from seq2seq_core.tokenization.special_tokens import PAD_ID
 
 OPTIONS = DecodingOptions(beam_size=2, length_penalty=0.0)
@@ -63,6 +70,14 @@ def test_a_prefix_that_may_have_been_passed_over_must_score_below(end: float, is
     hypotheses = [Ended((8, 10), -1.0, True), Ended((8, 11), -2.0, True)]
     assert (choose(WITH_PREFIX, hypotheses, OPTIONS, -0.5, end) is not None) == is_chosen
     assert (choose_at_limit(WITH_PREFIX, hypotheses, OPTIONS, -0.5, end, []) is not None) == is_chosen
+
+
+def test_a_prefix_that_may_have_been_passed_over_lets_no_search_stop() -> None:
+    options = DecodingOptions(beam_size=2, length_penalty=1.0)
+    live = Ended((8, 11, 12, 13), -9.0, False)
+    assert choose_of_all(WITH_PREFIX, [Ended((8, 10), -2.0, True), live], 4, options, 0.0, -30.0) is None
+    both = [Ended((8, 10), -2.0, True), Ended((8, 12), -2.5, True), live]
+    assert winner_of(choose_of_all(WITH_PREFIX, both, 4, options, 0.0, -30.0)).best.ids == (8, 10)
 
 
 def test_at_the_limit_eos_ends_what_is_live() -> None:
